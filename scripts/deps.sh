@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What the tests need beyond .venv: a browser, certutil for its certificate store, Node and the official npm packages.
+# Installs only what is missing; a dependency that cannot be had is a failure here, never a skipped test later.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+
+wanted=()
+if [ ! -x "$CHROMIUM" ]; then
+    [ "$CHROMIUM" = /usr/bin/chromium ] || {
+        echo "deps: CHROMIUM is $CHROMIUM, and there is no program there" >&2
+        exit 1
+    }
+    wanted+=(chromium)
+fi
+command -v certutil >/dev/null || wanted+=(libnss3-tools)
+command -v node >/dev/null || wanted+=(nodejs)
+command -v npm >/dev/null || wanted+=(npm)
+[ ${#wanted[@]} -eq 0 ] || scripts/apt.sh "${wanted[@]}"
+
+for folder in tests/e2e/browser tests/clients; do
+    stamp=$folder/node_modules/.installed
+    if [ ! -e "$stamp" ] || ! cmp -s "$folder/package-lock.json" "$stamp"; then
+        echo "deps: npm ci in $folder"
+        (cd "$folder" && npm ci --loglevel=error </dev/null)
+        cp "$folder/package-lock.json" "$stamp"
+    fi
+done
