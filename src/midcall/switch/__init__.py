@@ -1,0 +1,1 @@
+"""Live calls: the asyncio shell around the core. Knows ports, never adapters."""
