@@ -1,0 +1,60 @@
+// A page whose signalling can be lost: the SDK is loaded after this and uses it as the browser's own WebSocket.
+// Also keeps the peer connections, so that a call's media can be measured without reaching into the SDK.
+(() => {
+  'use strict';
+  const RealWebSocket = window.WebSocket;
+  const RealPeerConnection = window.RTCPeerConnection;
+  const sockets = new Set();
+  const peers = new Set();
+  let online = true;
+
+  class LossyWebSocket extends RealWebSocket {
+    #cut = false;
+
+    constructor(url, protocols = []) {
+      // The browser's resolver knows no such host: the attempt fails as it does with no network.
+      super(online ? url : 'wss://offline.invalid/', protocols);
+      sockets.add(this);
+      const swallow = (event) => {
+        if (this.#cut && event.isTrusted) event.stopImmediatePropagation();
+      };
+      for (const name of ['message', 'error', 'close']) this.addEventListener(name, swallow);
+      this.addEventListener('close', () => sockets.delete(this));
+    }
+
+    // The page sees the loss at once and as a loss (1006); what was on its way to it is gone.
+    cut() {
+      if (this.#cut) return;
+      this.#cut = true;
+      sockets.delete(this);
+      this.close();
+      this.dispatchEvent(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }));
+    }
+  }
+
+  class WatchedPeerConnection extends RealPeerConnection {
+    constructor(...args) {
+      super(...args);
+      peers.add(this);
+    }
+
+    close() {
+      super.close();
+      peers.delete(this);
+    }
+  }
+
+  window.WebSocket = LossyWebSocket;
+  window.RTCPeerConnection = WatchedPeerConnection;
+  window.network = {
+    set(on) {
+      online = on;
+      if (!on) for (const socket of [...sockets]) socket.cut();
+    },
+    openSockets: () => [...sockets].filter((socket) => socket.readyState === RealWebSocket.OPEN).length,
+    peerOf(stream) {
+      const tracks = stream.getTracks();
+      return [...peers].find((peer) => peer.getReceivers().some(({ track }) => tracks.includes(track)));
+    },
+  };
+})();

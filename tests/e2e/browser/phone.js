@@ -1,0 +1,187 @@
+// window.phone: one Device and its calls, driven by a test through plain values, with everything that happened kept.
+(() => {
+  'use strict';
+  const DEVICE_EVENTS = ['destroyed', 'error', 'incoming', 'registered', 'registering', 'tokenWillExpire', 'unregistered'];
+  const CALL_EVENTS = [
+    'accept', 'audio', 'cancel', 'disconnect', 'error', 'messageReceived', 'messageSent', 'mute', 'reconnected',
+    'reconnecting', 'reject', 'ringing', 'sample', 'warning', 'warning-cleared',
+  ];
+
+  const events = []; // {n, ms, call: index or null, name, data: first argument, more: the others}
+  const calls = [];
+  const waiters = new Set();
+  let device = null;
+  let volumes = 0; // 'volume' comes twenty times a second: counted, not kept
+
+  const plainError = (error) => ({
+    name: error.name,
+    code: error.code,
+    message: error.message,
+    cause: error.originalError
+      ? { code: error.originalError.code, message: error.originalError.message ?? String(error.originalError) }
+      : undefined,
+  });
+
+  function plain(value) {
+    if (value === undefined || value === null) return null;
+    if (value instanceof Twilio.Call) return { call: calls.indexOf(value) };
+    if (value instanceof Error) return plainError(value);
+    if (value instanceof Map) return Object.fromEntries(value);
+    if (typeof value === 'object' && typeof value.code === 'number' && 'message' in value) return plainError(value);
+    try {
+      return JSON.parse(JSON.stringify(value));
+    } catch {
+      return String(value);
+    }
+  }
+
+  function record(call, name, args) {
+    const data = args.map(plain);
+    events.push({ n: events.length, ms: Math.round(performance.now()), call, name, data: data[0] ?? null, more: data.slice(1) });
+    for (const waiter of [...waiters]) waiter();
+  }
+
+  function adopt(call) {
+    const index = calls.push(call) - 1;
+    for (const name of CALL_EVENTS) call.on(name, (...args) => record(index, name, args));
+    call.on('volume', () => (volumes += 1));
+    return index;
+  }
+
+  function callAt(index) {
+    if (!calls[index]) throw new Error(`there is no call ${index} on this phone, it has ${calls.length}`);
+    return calls[index];
+  }
+
+  async function inbound(call) {
+    const stream = call.getRemoteStream();
+    const peer = stream && network.peerOf(stream);
+    if (!peer) return null;
+    const stats = [...(await peer.getStats()).values()];
+    const rtp = stats.find((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio');
+    if (!rtp) return null;
+    const codec = stats.find((entry) => entry.id === rtp.codecId);
+    return {
+      packets: rtp.packetsReceived,
+      lost: rtp.packetsLost,
+      energy: rtp.totalAudioEnergy ?? 0,
+      level: rtp.audioLevel ?? 0,
+      codec: codec ? codec.mimeType : null,
+    };
+  }
+
+  async function hear(index, ms) {
+    const call = callAt(index);
+    const before = await inbound(call);
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    analyser.fftSize = 4096;
+    const stream = call.getRemoteStream();
+    if (stream) context.createMediaStreamSource(stream).connect(analyser);
+    const bins = new Float32Array(analyser.frequencyBinCount);
+    const samples = new Float32Array(analyser.fftSize);
+    let loudest = { db: -Infinity, hz: 0 };
+    let peak = 0;
+    const end = performance.now() + ms;
+    while (performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      analyser.getFloatTimeDomainData(samples);
+      for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
+      analyser.getFloatFrequencyData(bins);
+      bins.forEach((db, bin) => {
+        if (db > loudest.db) loudest = { db, hz: (bin * context.sampleRate) / analyser.fftSize };
+      });
+    }
+    await context.close();
+    const after = await inbound(call);
+    return {
+      packets: (after?.packets ?? 0) - (before?.packets ?? 0),
+      lost: (after?.lost ?? 0) - (before?.lost ?? 0),
+      energy: (after?.energy ?? 0) - (before?.energy ?? 0),
+      peak,
+      hz: Math.round(loudest.hz),
+      codec: after?.codec ?? before?.codec ?? null,
+    };
+  }
+
+  window.addEventListener('error', ({ message }) => record(null, 'page error', [message]));
+  window.addEventListener('unhandledrejection', ({ reason }) => record(null, 'page rejection', [String(reason?.message ?? reason)]));
+
+  window.phone = {
+    // options are the SDK's own; sounds.incoming is a local file, or the ringtone would delay every incoming call by 2 s.
+    start(token, host, options = {}) {
+      const { sounds = {}, ...rest } = options;
+      device = new Twilio.Device(token, {
+        chunderw: host,
+        logLevel: 'silent',
+        sounds: { incoming: `${location.origin}/incoming.wav`, ...sounds },
+        ...rest,
+      });
+      for (const name of DEVICE_EVENTS) {
+        device.on(name, (...args) => {
+          if (name === 'incoming') adopt(args[0]);
+          record(null, name, args);
+        });
+      }
+    },
+
+    version: () => Twilio.Device.version,
+    register: () => device.register(),
+    unregister: () => device.unregister(),
+    destroy: () => device.destroy(),
+    updateToken: (token) => device.updateToken(token),
+    updateOptions: (options) => device.updateOptions(options),
+    device: () => ({ state: device.state, identity: device.identity, edge: device.edge, home: device.home, isBusy: device.isBusy }),
+
+    connect: async (options) => adopt(await device.connect(options)),
+    accept: (index, options) => callAt(index).accept(options),
+    reject: (index) => callAt(index).reject(),
+    ignore: (index) => callAt(index).ignore(),
+    disconnect: (index) => callAt(index).disconnect(),
+    disconnectAll: () => device.disconnectAll(),
+    mute: (index, on) => callAt(index).mute(on),
+    sendDigits: (index, digits) => callAt(index).sendDigits(digits),
+    sendMessage: (index, message) => callAt(index).sendMessage(message),
+    postFeedback: (index, score, issue) => callAt(index).postFeedback(score, issue),
+    status: (index) => callAt(index).status(),
+    call: (index) => {
+      const call = callAt(index);
+      return {
+        status: call.status(),
+        direction: call.direction,
+        codec: call.codec,
+        parameters: plain(call.parameters),
+        customParameters: plain(call.customParameters),
+        callerInfo: plain(call.callerInfo),
+        connectToken: call.connectToken,
+        muted: call.isMuted(),
+        outboundConnectionId: call.outboundConnectionId,
+      };
+    },
+    hear,
+
+    network: (on) => network.set(on),
+    openSockets: () => network.openSockets(),
+
+    // The count-th event of that name, past or to come, on a call or (null) on the device; null after the timeout.
+    waitFor(index, name, timeoutMs, count = 1) {
+      const find = () => events.filter((event) => event.call === index && event.name === name)[count - 1];
+      return new Promise((resolve) => {
+        const finish = (event) => {
+          waiters.delete(check);
+          clearTimeout(timer);
+          resolve(event ?? null);
+        };
+        const check = () => {
+          const event = find();
+          if (event) finish(event);
+        };
+        const timer = setTimeout(finish, timeoutMs);
+        waiters.add(check);
+        check();
+      });
+    },
+    timeline: () => events,
+    volumes: () => volumes,
+  };
+})();
