@@ -1,0 +1,402 @@
+"""TwiML: XML text to frozen verbs, with every problem named by its documented code and line.
+
+A document that cannot be read raises `Unreadable`; what is merely odd becomes a warning and the default value,
+and the rest of the document runs (rest-api.md section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar, cast
+
+from lxml import etree
+
+MAX_IDENTITY_CHARS: Final = 256
+MAX_NOUNS: Final = 10
+MAX_TIME_LIMIT_S: Final = 86_400
+MAX_RING_S: Final = 600
+STATUS_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
+
+NOT_YET: Final = frozenset(
+    {
+        "Connect",
+        "Echo",
+        "Enqueue",
+        "Gather",
+        "Leave",
+        "Pay",
+        "Play",
+        "Prompt",
+        "Record",
+        "Refer",
+        "Say",
+        "Siprec",
+        "Sms",
+        "Start",
+        "Stop",
+        "Stream",
+    }
+)
+"""Verbs of the language that this server does not carry out yet."""
+
+NOUNS_NOT_YET: Final = frozenset(["Application", "Conference", "Number", "Queue", "Sim", "Sip"])
+
+Method = Literal["GET", "POST"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something odd in a document: documented code, line (from 1), a sentence."""
+
+    code: int
+    line: int
+    reason: str
+
+
+class Unreadable(Exception):
+    """The document cannot be run at all."""
+
+    def __init__(self, code: int, line: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.line = line
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCallback:
+    """Where a leg reports its progress. `events` is a subset of STATUS_EVENTS, in their order."""
+
+    url: str
+    method: Method = "POST"
+    events: tuple[str, ...] = ("completed",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """`<Client>`: an identity to ring, with what the SDK shows as customParameters."""
+
+    line: int
+    identity: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    status_callback: StatusCallback | None = None
+    url: str | None = None
+    method: Method = "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    line: int
+    clients: tuple[Client, ...]
+    action: str | None = None
+    method: Method = "POST"
+    timeout_s: int = 30
+    time_limit_s: int = 14_400
+    caller_id: str | None = None
+    answer_on_bridge: bool = False
+    hangup_on_star: bool = False
+    sequential: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hangup:
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    line: int
+    length_s: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    line: int
+    url: str
+    method: Method = "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    line: int
+    reason: Literal["rejected", "busy"] = "rejected"
+
+
+Verb = Dial | Hangup | Pause | Redirect | Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    verbs: tuple[Verb, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def parse(text: str | bytes) -> Document:
+    """Read a TwiML document. Empty text is an empty document.
+
+    Raises:
+        Unreadable: 12100 not well-formed (or with a document type), 12102 the root is not Response.
+    """
+    raw = text.encode() if isinstance(text, str) else text
+    if not raw.strip():
+        return Document(())
+    root = _root(raw)
+    reader = _Reader()
+    verbs = tuple(verb for element in root for verb in reader.verb(element))
+    return Document(verbs, tuple(reader.problems))
+
+
+def _root(raw: bytes) -> etree._Element:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(raw.lstrip(), parser)
+    except etree.XMLSyntaxError as error:
+        raise Unreadable(12100, error.lineno, f"the document is not well-formed XML: {error.msg}") from None
+    except ValueError as error:  # a unicode string with an encoding declaration, NUL bytes
+        raise Unreadable(12100, None, f"the document is not well-formed XML: {error}") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Unreadable(12100, 1, "a document type declaration is not allowed")
+    if root.tag != "Response":
+        raise Unreadable(12102, _line(root), f"the root element is <{_name(root)}>, it must be <Response>")
+    return root
+
+
+def _line(element: etree._Element) -> int:
+    line = cast("int | None", element.sourceline)
+    return line or 0
+
+
+def _name(element: etree._Element) -> str:
+    return str(element.tag)[:64]
+
+
+def _text(element: etree._Element) -> str:
+    return "".join(str(part) for part in element.itertext()).strip()
+
+
+class _Reader:
+    """Collects problems while elements become verbs."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def warn(self, code: int, element: etree._Element, reason: str) -> None:
+        self.problems.append(Problem(code, _line(element), reason))
+
+    def verb(self, element: etree._Element) -> Iterator[Verb]:
+        build = _VERBS.get(str(element.tag))
+        if build is not None:
+            verb = build(self, element)
+            if verb is not None:
+                yield verb
+        elif element.tag in NOT_YET:
+            self.warn(12200, element, f"<{_name(element)}> is not carried out by this server yet; it is skipped")
+        else:
+            self.warn(12200, element, f"<{_name(element)}> is not a TwiML verb; it is skipped")
+
+    def attributes(self, element: etree._Element, known: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+        """Known attributes with the code to warn with; unknown ones are a problem each."""
+        found: dict[str, tuple[str, int]] = {}
+        for name, value in element.attrib.items():
+            key = str(name)
+            if key in known:
+                found[key] = (str(value), known[key])
+            else:
+                self.warn(12200, element, f"<{_name(element)}> has no attribute {key[:64]}; it is ignored")
+        return found
+
+    def value(
+        self,
+        element: etree._Element,
+        found: Mapping[str, tuple[str, int]],
+        name: str,
+        read: Callable[[str], T | None],
+        default: T,
+    ) -> T:
+        """One attribute, read; what cannot be read is a problem and gives the default."""
+        if name not in found:
+            return default
+        text, code = found[name]
+        value = read(text.strip())
+        if value is None:
+            self.warn(code, element, f"{name}={text[:64]!r} cannot be used; {default!r} is")
+            return default
+        return value
+
+    # verbs
+
+    def dial(self, element: etree._Element) -> Dial:
+        found = self.attributes(element, _DIAL_ATTRIBUTES)
+        for name in ("record", "recordingStatusCallback", "trim", "ringTone", "referUrl"):
+            if name in found:
+                self.warn(12200, element, f"{name} is not carried out by this server yet; it is ignored")
+        clients = tuple(self.clients(element))
+        if (element.text or "").strip():
+            self.warn(12200, element, "a phone number in <Dial> cannot be reached by this server yet")
+        return Dial(
+            line=_line(element),
+            clients=clients[:MAX_NOUNS],
+            action=self.value(element, found, "action", _text_or_none, None),
+            method=self.value(element, found, "method", _method, "POST"),
+            timeout_s=self.value(element, found, "timeout", _between(1, MAX_RING_S), 30),
+            time_limit_s=self.value(element, found, "timeLimit", _between(1, MAX_TIME_LIMIT_S), 14_400),
+            caller_id=self.value(element, found, "callerId", _text_or_none, None),
+            answer_on_bridge=self.value(element, found, "answerOnBridge", _boolean, False),
+            hangup_on_star=self.value(element, found, "hangupOnStar", _boolean, False),
+            sequential=self.value(element, found, "sequential", _boolean, False),
+        )
+
+    def clients(self, dial: etree._Element) -> Iterator[Client]:
+        for index, noun in enumerate(dial):
+            if noun.tag == "Client":
+                client = self.client(noun)
+                if client is not None:
+                    yield client
+            elif noun.tag in NOUNS_NOT_YET:
+                self.warn(12200, noun, f"<{_name(noun)}> cannot be reached by this server yet; it is skipped")
+            else:
+                self.warn(13215, noun, f"<{_name(noun)}> cannot stand in <Dial>; it is skipped")
+            if index == MAX_NOUNS:
+                self.warn(13215, noun, f"<Dial> takes at most {MAX_NOUNS} nouns; the others are skipped")
+
+    def client(self, element: etree._Element) -> Client | None:
+        found = self.attributes(element, _CLIENT_ATTRIBUTES)
+        identity = (element.text or "").strip()
+        parameters: list[tuple[str, str]] = []
+        for child in element:
+            if child.tag == "Identity":
+                identity = _text(child)
+            elif child.tag == "Parameter":
+                name = child.get("name")
+                if name:
+                    parameters.append((str(name), str(child.get("value") or "")))
+                else:
+                    self.warn(12200, child, "<Parameter> needs a name; it is skipped")
+            else:
+                self.warn(12200, child, f"<{_name(child)}> cannot stand in <Client>; it is skipped")
+        if not identity or len(identity) > MAX_IDENTITY_CHARS:
+            self.warn(13215, element, f"<Client> needs an identity of 1 to {MAX_IDENTITY_CHARS} characters")
+            return None
+        return Client(
+            line=_line(element),
+            identity=identity,
+            parameters=tuple(parameters),
+            status_callback=self.status_callback(element, found),
+            url=self.value(element, found, "url", _text_or_none, None),
+            method=self.value(element, found, "method", _method, "POST"),
+        )
+
+    def status_callback(self, element: etree._Element, found: Mapping[str, tuple[str, int]]) -> StatusCallback | None:
+        url = self.value(element, found, "statusCallback", _text_or_none, None)
+        if url is None:
+            return None
+        return StatusCallback(
+            url=url,
+            method=self.value(element, found, "statusCallbackMethod", _method, "POST"),
+            events=self.value(element, found, "statusCallbackEvent", status_events, ("completed",)),
+        )
+
+    def hangup(self, element: etree._Element) -> Hangup:
+        self.attributes(element, {})
+        return Hangup(line=_line(element))
+
+    def pause(self, element: etree._Element) -> Pause:
+        found = self.attributes(element, {"length": 13910})
+        return Pause(
+            line=_line(element), length_s=self.value(element, found, "length", _between(0, MAX_TIME_LIMIT_S), 1)
+        )
+
+    def redirect(self, element: etree._Element) -> Redirect:
+        found = self.attributes(element, {"method": 13710})
+        return Redirect(
+            line=_line(element), url=_text(element), method=self.value(element, found, "method", _method, "POST")
+        )
+
+    def reject(self, element: etree._Element) -> Reject:
+        found = self.attributes(element, {"reason": 13810})
+        return Reject(line=_line(element), reason=self.value(element, found, "reason", _reject_reason, "rejected"))
+
+
+def status_events(text: str) -> tuple[str, ...] | None:
+    """A list of status events separated by spaces, in their natural order; None when a word is none of them."""
+    words = set(text.split())
+    if not words or not words <= set(STATUS_EVENTS):
+        return None
+    return tuple(event for event in STATUS_EVENTS if event in words)
+
+
+def _text_or_none(text: str) -> str | None:
+    return text or None
+
+
+def _method(text: str) -> Method | None:
+    match text.upper():
+        case "GET":
+            return "GET"
+        case "POST":
+            return "POST"
+    return None
+
+
+def _boolean(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text.lower())
+
+
+def _between(low: int, high: int) -> Callable[[str], int | None]:
+    def read(text: str) -> int | None:
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):
+            return None
+        value = int(text)
+        return value if low <= value <= high else None
+
+    return read
+
+
+def _reject_reason(text: str) -> Literal["rejected", "busy"] | None:
+    match text:
+        case "rejected":
+            return "rejected"
+        case "busy":
+            return "busy"
+    return None
+
+
+_VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb | None]]] = {
+    "Dial": _Reader.dial,
+    "Hangup": _Reader.hangup,
+    "Pause": _Reader.pause,
+    "Redirect": _Reader.redirect,
+    "Reject": _Reader.reject,
+}
+
+_DIAL_ATTRIBUTES: Final = {
+    "action": 12200,
+    "method": 13210,
+    "timeout": 13212,
+    "hangupOnStar": 13213,
+    "callerId": 13214,
+    "timeLimit": 13216,
+    "record": 13217,
+    "sequential": 13218,
+    "answerOnBridge": 13219,
+    "ringTone": 13220,
+    "recordingStatusCallback": 13217,
+    "recordingStatusCallbackMethod": 13217,
+    "recordingStatusCallbackEvent": 13217,
+    "trim": 13217,
+    "referUrl": 12200,
+    "referMethod": 12200,
+}
+
+_CLIENT_ATTRIBUTES: Final = {
+    "url": 12200,
+    "method": 12200,
+    "statusCallback": 12200,
+    "statusCallbackMethod": 12200,
+    "statusCallbackEvent": 12200,
+    "clientNotificationUrl": 12200,
+}
