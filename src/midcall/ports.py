@@ -238,7 +238,8 @@ class Store(Protocol):
 
         After `Delivered` and `StepOver` the cursor moves by one and attempts start at 0; after `RetryAt` the
         lease is given
-        back, attempts grow by one and the lane waits; after `EndLane` it is over. A stale lease changes nothing and
+        back, attempts grow by one (unless not `counted`) and the lane waits; after `EndLane` it is over. Only
+        `Delivered` opens a lane that was down; `StepOver` leaves its state. A stale lease changes nothing and
         returns None. Commits with the next group, so after a crash the same entry may be handed out again.
         """
 
@@ -285,6 +286,7 @@ class Request:
         redirects: how many are followed (301, 302 and 303 become GET); 0 returns the 3xx.
         resign: makes new headers for a redirect's target; None keeps them.
         body_cap: more bytes than this end the request with the error `body too large`.
+        status_only: the answer's status is all that counts: its body is thrown away, however long or broken.
     """
 
     method: str
@@ -297,6 +299,7 @@ class Request:
     redirects: int = 0
     resign: Callable[[str, str, bytes], Mapping[str, str]] | None = None
     body_cap: int = 64 * 1024
+    status_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """The head stays. `down` marks a lane whose schedule is used up and that is only probed."""
+    """The head stays. `down` marks a lane whose schedule is used up and that is only probed.
+
+    `counted=False`: nothing was sent, the turn is only given back; attempts stay as they are.
+    """
 
     due_at: float
     down: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
