@@ -82,7 +82,7 @@ class ManualClock:
             due, _, timer = heapq.heappop(self._waiting)
             self._elapsed = max(self._elapsed, due)
             timer.fire()
-        self._elapsed = end
+        self._elapsed = max(self._elapsed, end)  # a callback may have turned the clock further
 
     @property
     def next_due(self) -> float | None:
