@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 export CHROMIUM ?= /usr/bin/chromium
 BIN := .venv/bin
+DEV := .venv/.package .venv/.dev
 UNIT_WORKERS ?= 2
 # What pytest is given on top: make unit ARGS='-k cursor -x'
 ARGS ?=
@@ -15,28 +16,28 @@ ARGS ?=
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.runtime ## a real call between two Python clients, with messages both ways, told as it happens
+demo: .venv/.package ## a real call between two Python clients, with messages both ways, told as it happens
 	$(BIN)/midcall demo
 
 test: deps check unit e2e ## everything: dependencies, checks, then all tests with real browsers
 
-deps: .venv/.dev ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
+deps: $(DEV) ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
 	@scripts/deps.sh
 
-check: .venv/.dev ## lint, format, types, who may import whom
+check: $(DEV) ## lint, format, types, who may import whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-fmt: .venv/.dev ## put the code into shape
+fmt: $(DEV) ## put the code into shape
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-unit: .venv/.dev ## all tests but the end-to-end ones
+unit: $(DEV) ## all tests but the end-to-end ones
 	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e $(ARGS) tests
 
-e2e: .venv/.dev ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
+e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
 
 lock: ## pin the newest allowed versions again (make lock ARGS= keeps what is pinned)
@@ -48,8 +49,11 @@ clean: ## remove everything make has made
 	    tests/e2e/browser/node_modules tests/clients/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.runtime: requirements.txt requirements-build.txt pyproject.toml
+.venv/.runtime: requirements.txt requirements-build.txt
 	@scripts/venv.sh runtime
+
+.venv/.package: pyproject.toml .venv/.runtime
+	@scripts/venv.sh package
 
 .venv/.dev: requirements-dev.txt .venv/.runtime
 	@scripts/venv.sh dev

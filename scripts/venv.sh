@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes .venv with the Python at hand and installs the locked packages: `scripts/venv.sh runtime` is enough to run
-# Midcall, `scripts/venv.sh dev` adds what tests and checks need. The Makefile decides when; stamps make repeats free.
+# Makes .venv with the Python at hand and installs the locked packages: runtime is what Midcall runs on, package
+# is Midcall itself, dev is what tests and checks need. The Makefile decides when; the stamps make repeats free.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
-kind=${1:?runtime or dev}
+kind=${1:?runtime, package or dev}
 
 say() { echo "venv: $*"; }
 fail() { echo "venv: $*" >&2; exit 1; }
@@ -33,13 +33,15 @@ case $kind in
 runtime)
     say "installing the locked packages Midcall runs on"
     pip install --quiet --require-hashes -r requirements.txt -r requirements-build.txt
-    # the build backend is locked above, so building needs no second, unlocked environment
+    ;;
+package)
+    # from src/ as it stands; the build backend is locked above, so building needs no second, unlocked environment
     pip install --quiet --no-deps --no-build-isolation -e .
     ;;
 dev)
     say "installing the locked packages of tests and checks"
     pip install --quiet --require-hashes -r requirements-dev.txt
     ;;
-*) fail "unknown kind '$kind': runtime or dev" ;;
+*) fail "unknown kind '$kind': runtime, package or dev" ;;
 esac
 touch ".venv/.$kind"
