@@ -1,0 +1,46 @@
+"""A leg's way through its TwiML, as data: where the TwiML comes from, and where the leg stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class Script:
+    """Where a leg's TwiML comes from: a URL, or the text itself."""
+
+    url: str = ""
+    method: str = "POST"
+    twiml: str | None = None
+    fallback_url: str = ""
+    fallback_method: str = "POST"
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Where a leg is in its TwiML.
+
+    Attributes:
+        fallback_url, fallback_method: asked once when a document cannot be had; empty when there is none.
+        whisper: the document of a child before its bridge: it cannot dial.
+        url: of the current document, which relative addresses refer to; empty for TwiML given by REST.
+        document: its text.
+        index: the verb that runs.
+        fetch: the request that is under way; None while a document runs.
+        asked: address of that request.
+        on_fallback: that request went to the fallback.
+        silent_so_far: no verb but Redirect has run, so `answerOnBridge` still counts.
+        documents: how many were run.
+    """
+
+    fallback_url: str
+    fallback_method: str
+    whisper: bool
+    url: str = ""
+    document: str = ""
+    index: int = 0
+    fetch: int | None = None
+    asked: str = ""
+    on_fallback: bool = False
+    silent_so_far: bool = True
+    documents: int = 0

@@ -1,0 +1,277 @@
+"""Steps a leg through the verbs of its TwiML; its run is data.
+
+Nothing sleeps inside a verb: a verb that takes time leaves a timer or a room behind, and the event that ends it comes
+back here (design.md 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from midcall.core import events, twiml
+from midcall.core.alerts import Level
+from midcall.core.calls import Status
+from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StopSound
+from midcall.core.moves import Move, Shown, Timer
+from midcall.core.run import Run, Script
+
+if TYPE_CHECKING:
+MAX_DOCUMENTS: Final = 10_000
+"""Documents one leg may run: more is a loop."""
+
+
+_parse = lru_cache(maxsize=256)(twiml.parse)
+
+
+def start(leg: Leg, script: Script, now: float) -> Iterator[LegEffect]:
+    """Begin a script from its first verb, whatever ran before."""
+    leg.run = Run(
+        fallback_url=script.fallback_url, fallback_method=script.fallback_method, whisper=script is leg.whisper
+    )
+    if script.twiml is not None:
+        yield from _begin_document(leg, leg.run, "", script.twiml, now)
+    else:
+        yield _fetch(leg, leg.run, script.url, script.method, custom=tuple(leg.custom) if leg.is_placed else ())
+
+
+def _fetch(
+    leg: Leg,
+    run: Run,
+    url: str,
+    method: str,
+    *,
+    custom: tuple[tuple[str, str], ...] = (),
+    extra: tuple[tuple[str, str], ...] = (),
+    fallback: bool = False,
+) -> FetchTwiml:
+    leg.fetches += 1
+    run.fetch, run.asked, run.on_fallback = leg.fetches, url, fallback
+    return FetchTwiml(fetch=leg.fetches, url=url, method=method, call=leg.call, custom=custom, extra=extra)
+
+
+def on_document(leg: Leg, event: events.TwimlArrived | events.TwimlFailed, now: float) -> Iterator[LegEffect]:
+    """A document came, or could not be had. Answers to requests that nobody waits for any more are dropped."""
+    run = leg.run
+    if run is None or run.fetch != event.fetch:
+        return
+    run.fetch = None
+    if isinstance(event, events.TwimlFailed):
+        yield from _unusable(leg, run, event.code, None, event.reason, now)
+    else:
+        yield from _begin_document(leg, run, event.url, event.text, now)
+
+
+def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iterator[LegEffect]:
+    try:
+        document = _parse(text)
+    except twiml.Unreadable as error:
+        run.asked = url
+        yield from _unusable(leg, run, error.code, error.line, error.reason, now)
+        return
+    for problem in document.problems:
+        yield RaiseAlert(
+            code=problem.code, level=Level.WARNING, line=problem.line, reason=problem.reason, url=url or None
+        )
+    run.url, run.document, run.index = url, text, 0
+    run.documents += 1
+    if run.documents > MAX_DOCUMENTS:
+        yield RaiseAlert(
+            code=12400, level=Level.ERROR, reason=f"the leg ran {MAX_DOCUMENTS} documents; it is in a loop"
+        )
+        yield from _give_up(leg, now)
+        return
+    yield from _advance(leg, run, now)
+
+
+def _unusable(leg: Leg, run: Run, code: int, line: int | None, reason: str, now: float) -> Iterator[LegEffect]:
+    """No document: ask the fallback once, else the leg is over (rest-api.md 4.1)."""
+    yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=run.asked or None)
+    if run.fallback_url and not run.on_fallback:
+        extra = (("ErrorCode", str(code)), ("ErrorUrl", run.asked))
+        custom = tuple(leg.custom) if leg.is_placed and run.documents == 0 else ()
+        yield _fetch(leg, run, run.fallback_url, run.fallback_method, custom=custom, extra=extra, fallback=True)
+    else:
+        yield from _give_up(leg, now)
+
+
+def _give_up(leg: Leg, now: float) -> Iterator[LegEffect]:
+    yield from leg.end(Move.BROKEN, now)
+
+
+def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
+    """Run verbs until one of them takes time."""
+    verbs = _parse(run.document).verbs
+    while run.index < len(verbs):
+        verb = verbs[run.index]
+        match verb:
+            case twiml.Hangup():
+                yield from _finish(leg, now)
+                return
+            case twiml.Pause():
+                yield from _pause(leg, run, verb, now)
+                return
+            case twiml.Redirect():
+                yield from _go_to(leg, run, verb.url, verb.method, verb.line, now)
+                return
+            case twiml.Dial():
+                if not run.whisper:
+                    yield from _dial(leg, run, verb, now)
+                    return
+                yield _alert(run, 13201, Level.ERROR, verb.line, "<Dial> cannot stand in the TwiML of <Client url>")
+            case twiml.Reject():
+                if leg.status is Status.RINGING and run.silent_so_far and leg.is_placed:
+                    yield from _reject(leg, verb, now)
+                    return
+                yield _alert(
+                    run, 12200, Level.WARNING, verb.line, "<Reject> counts only as the first verb of a placed call"
+                )
+        run.index += 1
+    if run.whisper:
+        leg.run, leg.whisper = None, None
+        yield from leg.connect()
+    else:
+        yield from _finish(leg, now)
+
+
+def _alert(run: Run, code: int, level: Level, line: int, reason: str) -> RaiseAlert:
+    return RaiseAlert(code=code, level=level, line=line, reason=reason, url=run.url or None)
+
+
+def _finish(leg: Leg, now: float) -> Iterator[LegEffect]:
+    yield from leg.end(Move.FINISHED, now)
+
+
+def _reject(leg: Leg, verb: twiml.Reject, now: float) -> Iterator[LegEffect]:
+    if verb.reason == "busy":
+        yield from leg.end(Move.REJECTED, now, code=31486, message="Busy")
+    else:
+        yield from leg.end(Move.DECLINED, now, code=31603, message="Declined")
+
+
+def _pause(leg: Leg, run: Run, verb: twiml.Pause, now: float) -> Iterator[LegEffect]:
+    """A leading pause waits unanswered; a later one is silence, which the client has to hear (rest-api.md 6.2)."""
+    yield from leg.show(Shown.RINGING if leg.status is Status.RINGING else Shown.ANSWERED)
+    run.silent_so_far = False
+    leg.timers[Timer.PAUSE] = now + verb.length_s
+
+
+def on_pause_over(leg: Leg, now: float) -> Iterator[LegEffect]:
+    """The pause is over: the next verb."""
+    if leg.run is not None:
+        leg.run.index += 1
+        yield from _advance(leg, leg.run, now)
+
+
+def _go_to(leg: Leg, run: Run, url: str, method: str, line: int, now: float) -> Iterator[LegEffect]:
+    target = _resolve(run, url)
+    if target is None:
+        run.asked = url[:2048]
+        yield from _unusable(
+            leg, run, 15004, line, "a relative address needs a document with an address of its own", now
+        )
+    else:
+        yield _fetch(leg, run, target, method)
+
+
+def _resolve(run: Run, url: str) -> str | None:
+    """An address of a document, absolute (rest-api.md 5.1); None when that cannot be had."""
+    try:
+        target = urljoin(run.url, url)
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    return target if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+# dialling
+
+
+def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffect]:
+    if not (verb.answer_on_bridge and run.silent_so_far):
+        yield from leg.pick_up(now)
+    run.silent_so_far = False
+    leg.dials += 1
+    leg.dialing = f"{leg.sid}/dial/{leg.dials}"
+    yield OpenDial(
+        room=leg.dialing,
+        clients=tuple(_absolute(run, client) for client in verb.clients),
+        caller_id=verb.caller_id or leg.call.from_,
+        timeout_s=verb.timeout_s,
+        time_limit_s=verb.time_limit_s,
+        hangup_on_star=verb.hangup_on_star,
+        sequential=verb.sequential,
+    )
+
+
+def _absolute(run: Run, client: twiml.Client) -> twiml.Client:
+    """The client with addresses that stand by themselves; one that cannot is left out."""
+    callback = client.status_callback
+    if callback is not None:
+        url = _resolve(run, callback.url)
+        callback = replace(callback, url=url) if url is not None else None
+    return replace(client, status_callback=callback, url=_resolve(run, client.url) if client.url else None)
+
+
+def on_dial(
+    leg: Leg, event: events.DialRang | events.DialAnswered | events.DialOver, now: float
+) -> Iterator[LegEffect]:
+    """News from the room of this leg's dial; from an older room they are dropped."""
+    if event.room != leg.dialing:
+        return
+    match event:
+        case events.DialRang():
+            yield from leg.ring_back()
+        case events.DialAnswered():
+            yield from leg.pick_up(now)
+            yield from leg.show(Shown.ANSWERED)
+        case events.DialOver():
+            leg.dialing = None
+            yield StopSound()
+            yield from _after_dial(leg, event, now)
+
+
+def _after_dial(leg: Leg, event: events.DialOver, now: float) -> Iterator[LegEffect]:
+    run = leg.run
+    if run is None:
+        return
+    verb = _parse(run.document).verbs[run.index]
+    if isinstance(verb, twiml.Dial) and verb.action is not None:
+        target = _resolve(run, verb.action)
+        if target is None:
+            run.asked = verb.action[:2048]
+            yield from _unusable(leg, run, 15004, verb.line, "a relative action needs a document with an address", now)
+        else:
+            yield _fetch(leg, run, target, verb.method, extra=_result(event))
+        return
+    run.index += 1
+    yield from _advance(leg, run, now)
+
+
+def on_dial_over_after_the_end(leg: Leg, event: events.DialOver) -> Iterator[LegEffect]:
+    """The parent is over: its action is still requested, and the answer ignored (rest-api.md 4.3)."""
+    leg.dialing = None
+    if leg.run is None:
+        return
+    verb = _parse(leg.run.document).verbs[leg.run.index]
+    if isinstance(verb, twiml.Dial) and verb.action is not None:
+        target = _resolve(leg.run, verb.action)
+        if target is not None:
+            leg.fetches += 1
+            yield FetchTwiml(
+                fetch=leg.fetches, url=target, method=verb.method, call=leg.call, extra=_result(event), discard=True
+            )
+
+
+def _result(event: events.DialOver) -> tuple[tuple[str, str], ...]:
+    """What a Dial tells its action (rest-api.md 4.3)."""
+    pairs = [("DialCallStatus", str(event.status))]
+    if event.child is not None:
+        pairs.append(("DialCallSid", event.child))
+    if event.duration_s is not None:
+        pairs.append(("DialCallDuration", str(event.duration_s)))
+    pairs.append(("DialBridged", "true" if event.bridged else "false"))
+    return tuple(pairs)
