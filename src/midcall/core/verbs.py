@@ -20,6 +20,8 @@ from midcall.core.moves import Move, Shown, Timer
 from midcall.core.run import Run, Script
 
 if TYPE_CHECKING:
+    from midcall.core.leg import Leg
+
 MAX_DOCUMENTS: Final = 10_000
 """Documents one leg may run: more is a loop."""
 
