@@ -1,0 +1,78 @@
+"""`midcall alerts`: what went wrong lately, and where."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+import typer
+
+from midcall.cli import rest
+from midcall.cli.failure import ExitCode, Failure
+from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
+
+
+class AlertRow(msgspec.Struct):
+    """What the command shows of an alert; the REST API has more."""
+
+    sid: str
+    date_created: str
+    alert_text: str
+    error_code: str | int
+    log_level: str
+    call_sid: str | None = None
+    request_url: str | None = None
+
+
+class AlertPage(msgspec.Struct):
+    alerts: list[AlertRow]
+
+
+def alerts(
+    data_dir: DataDir = None,
+    call: Annotated[
+        str | None, typer.Option(metavar="CA…", help="Only what concerns this call.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As the server says it.")] = False,
+) -> None:
+    """
+    List what went wrong lately: webhooks that failed, TwiML that could not be read, messages that found no taker.
+
+    \b
+    [bold]Examples[/bold]
+      midcall alerts
+      midcall alerts --call CA0123456789abcdef0123456789abcdef
+      midcall alerts --json
+    """
+    folder = folder_of(data_dir)
+    server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
+    query = {} if call is None else {"CallSid": call_sid(call)}
+    path = f"/midcall/v1/Accounts/{credentials.account_sid}/Alerts.json"
+    if json:
+        print(rest.get(server, credentials, path, query, msgspec.Raw).__bytes__().decode())
+        return
+    page = rest.get(server, credentials, path, query, AlertPage)
+    if not page.alerts:
+        print("no alerts")
+    for row in page.alerts:
+        print(line(row))
+
+
+def line(row: AlertRow) -> str:
+    """One alert for a person."""
+    about = "".join(f"  {part}" for part in (row.call_sid, row.request_url) if part)
+    return f"{row.date_created}  {row.log_level:7} {row.error_code}  {row.alert_text}{about}"
+
+
+def call_sid(text: str) -> str:
+    """The argument, when it is a call's sid.
+
+    Raises:
+        Failure: it is not.
+    """
+    if re.fullmatch(r"CA[0-9a-f]{32}", text) is None:
+        raise Failure(
+            f"{text} is no call: a call's sid is CA and 32 hex digits, as the server prints it", ExitCode.USAGE
+        )
+    return text

@@ -1,0 +1,51 @@
+"""All commands under one program, with the options and exit codes they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import midcall
+from midcall.cli import alerts, credentials, demo, serve, settings, timeline, token
+
+HELP = """
+Run Voice SDK calls, and the messages that ride on them, on your own machine.
+
+\b
+[bold]Start here[/bold]
+  midcall demo          hear of a real call between two clients, as it happens
+  midcall serve         start the server, in a terminal of its own
+  midcall credentials   what your app needs to use it
+"""
+EPILOG = """
+[bold]Exit codes[/bold]: 0 done, 1 failed, 2 wrong usage, 3 no server runs there, 4 the server cannot start.
+"""
+
+program = typer.Typer(
+    name="midcall",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"midcall {midcall.__version__}")
+        raise typer.Exit
+
+
+@program.callback(help=HELP, epilog=EPILOG)
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version  # its callback has done the work
+
+
+for _command in (serve.serve, demo.demo, credentials.credentials, token.token, alerts.alerts, timeline.timeline):
+    program.command()(_command)
+program.command()(settings.settings)

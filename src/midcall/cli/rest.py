@@ -1,0 +1,58 @@
+"""A command's way to the running server: its REST API, over loopback."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from midcall.cli.failure import ExitCode, Failure
+from midcall.folder import Credentials, ServerInfo
+
+T = TypeVar("T")
+TIMEOUT = 10.0
+
+
+class _Problem(msgspec.Struct):
+    message: str = ""
+    code: int = 0
+
+
+def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str], kind: type[T]) -> T:
+    """Fetch one JSON document.
+
+    Raises:
+        Failure: the server cannot be reached, refuses, or answers something else.
+    """
+    # http.client, because a proxy from the environment must not get between us and the loopback.
+    connection = http.client.HTTPConnection(urlsplit(server.http_url).netloc, timeout=TIMEOUT)
+    basic = base64.b64encode(f"{credentials.account_sid}:{credentials.auth_token}".encode()).decode()
+    target = f"{path}?{urlencode(query)}" if query else path
+    try:
+        connection.request("GET", target, headers={"Authorization": f"Basic {basic}", "Accept": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(
+            f"the server at {server.http_url} does not answer ({error}); see its log, or restart it", ExitCode.NO_SERVER
+        ) from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise Failure(_refusal(answer.status, body))
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Failure(f"{server.http_url}{path} answered something unexpected ({error}); is it this version?") from None
+
+
+def _refusal(status: int, body: bytes) -> str:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.MsgspecError:
+        problem = _Problem()
+    code = f", code {problem.code}" if problem.code else ""
+    return f"the server refused: {problem.message or 'no reason given'} (HTTP {status}{code})"

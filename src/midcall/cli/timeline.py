@@ -1,0 +1,59 @@
+"""`midcall timeline`: all that happened on one call, in order."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from midcall.cli import rest
+from midcall.cli.alerts import call_sid
+from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
+
+
+class EventRow(msgspec.Struct):
+    """One line of a timeline."""
+
+    at: str
+    kind: str
+    detail: dict[str, object]
+
+
+class Timeline(msgspec.Struct):
+    events: list[EventRow]
+
+
+def timeline(
+    call: Annotated[str, typer.Argument(metavar="CA…", help="Sid of the call.", show_default=False)],
+    data_dir: DataDir = None,
+    json: Annotated[bool, typer.Option("--json", help="As the server says it.")] = False,
+) -> None:
+    """
+    Tell one call from its first frame to its last callback: statuses, messages, webhooks, digits.
+
+    \b
+    [bold]Examples[/bold]
+      midcall timeline CA0123456789abcdef0123456789abcdef
+      midcall timeline CA0123456789abcdef0123456789abcdef --json | jq '.events[].kind'
+    """
+    sid = call_sid(call)
+    folder = folder_of(data_dir)
+    server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
+    path = f"/midcall/v1/Accounts/{credentials.account_sid}/Calls/{sid}/Timeline.json"
+    if json:
+        print(rest.get(server, credentials, path, {}, msgspec.Raw).__bytes__().decode())
+        return
+    for row in rest.get(server, credentials, path, {}, Timeline).events:
+        print(line(row))
+
+
+def line(row: EventRow) -> str:
+    """One event for a person."""
+    detail = " ".join(f"{name}={_short(value)}" for name, value in row.detail.items())
+    return f"{row.at}  {row.kind:20} {detail}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= 100 else text[:97] + "…"
