@@ -170,10 +170,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A value before it is checked, and where it came from (`--port`, `MIDCALL_PORT`, a file's name)."""
+    """A value before it is checked, and where it came from (`--port`, `MIDCALL_PORT`, a file's name).
+
+    TOML has types, so `port = "8443"` there is a mistake; elsewhere all values are text.
+    """
 
     value: object
     place: str
+    typed: bool = False
 
 
 def load(
@@ -226,7 +230,7 @@ def _from_file(file: Path) -> dict[str, Origin]:
     for key, value in table.items():
         if key not in names():
             raise SettingsError(f"unknown setting {key} = {_shown(key, value)} in {file}: {_nearest(key)}")
-    return {key: Origin(value, str(file)) for key, value in table.items()}
+    return {key: Origin(value, str(file), typed=True) for key, value in table.items()}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Origin]:
@@ -270,11 +274,10 @@ def _shown(name: str, value: object) -> str:
 
 def _checked(name: str, origin: Origin) -> object:
     value = origin.value
-    if _takes_list(name) and isinstance(value, str):
+    if _takes_list(name) and isinstance(value, str) and not origin.typed:
         value = tuple(part.strip() for part in value.split(",") if part.strip())
     try:
-        # TOML has types of its own, so `port = "8443"` there is a mistake; everywhere else all values are text.
-        checked: object = msgspec.convert(value, _HINTS[name], strict=not isinstance(origin.value, str))
+        checked: object = msgspec.convert(value, _HINTS[name], strict=origin.typed)
         _check_meaning(name, checked)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(_unusable(name, origin, takes(name), error)) from None
