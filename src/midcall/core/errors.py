@@ -124,6 +124,7 @@ TOO_MANY_SUBSCRIPTIONS = _rule("TOO_MANY_SUBSCRIPTIONS", "A call takes at most 1
 FRAME_MALFORMED = _rule("FRAME_MALFORMED", "The frame cannot be read", (400, 20001), 31100)
 
 # REST in general
+CROSS_SITE = _rule("CROSS_SITE", "Another site's page may not navigate or post here", (403, 20403))
 NOT_FOUND = _rule("NOT_FOUND", "The requested resource was not found", (404, 20404), 31404)
 METHOD_NOT_ALLOWED = _rule("METHOD_NOT_ALLOWED", "Method not allowed", (405, 20004))
 BODY_TOO_LARGE = _rule("BODY_TOO_LARGE", "The request body is over the limit", (413, 20413))

@@ -1,0 +1,217 @@
+"""The form of each REST request: its parameters in the order in which they are judged.
+
+Names, defaults and limits are the vendor's; `ignored` lists what client libraries may send and Midcall has no use for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from midcall.core import errors
+from midcall.wire.dates import Instant
+from midcall.wire.paging import PageForm
+from midcall.wire.parameters import (
+    Choice,
+    Flag,
+    Form,
+    Integer,
+    Method,
+    Named,
+    OneOf,
+    RawText,
+    Required,
+    Sid,
+    Text,
+    Time,
+    Url,
+    Words,
+)
+
+MAX_NAME_CHARS: Final = 64
+MAX_ENDPOINT_CHARS: Final = 1_600
+"""A client's identity (at most 256) and its parameters (at most 800 bytes), percent-encoded."""
+
+CALL_STATUSES: Final = ("queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled")
+CALL_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
+ACCOUNT_STATUSES: Final = ("active", "suspended", "closed")
+URL_PARAMETERS: Final = (
+    "Url",
+    "Method",
+    "Twiml",
+    "FallbackUrl",
+    "FallbackMethod",
+    "StatusCallback",
+    "StatusCallbackMethod",
+    "StatusCallbackEvent",
+)
+"""What `POST Calls` ignores when it names an application: the application has its own."""
+
+_name = Text(max_chars=MAX_NAME_CHARS, keeps_empty=True)
+_method = Method()
+_url = Url()
+_clearable_url = Url(clears=True)
+_twiml = Text(max_chars=4_000, rule=errors.TWIML_TOO_LONG)
+
+
+class NewCallForm(Form, frozen=True, kw_only=True):
+    """`POST Calls`."""
+
+    one_of: ClassVar[OneOf] = OneOf(("url", "twiml", "application_sid"), errors.URL_MISSING)
+    ignored: ClassVar[tuple[str, ...]] = (
+        "AsyncAmd",
+        "AsyncAmdStatusCallback",
+        "AsyncAmdStatusCallbackMethod",
+        "Byoc",
+        "CallReason",
+        "CallToken",
+        "ClientNotificationUrl",
+        "MachineDetection",
+        "MachineDetectionSilenceTimeout",
+        "MachineDetectionSpeechEndThreshold",
+        "MachineDetectionSpeechThreshold",
+        "MachineDetectionTimeout",
+        "Record",
+        "RecordingChannels",
+        "RecordingStatusCallback",
+        "RecordingStatusCallbackEvent",
+        "RecordingStatusCallbackMethod",
+        "RecordingTrack",
+        "SipAuthPassword",
+        "SipAuthUsername",
+        "Trim",
+    )
+
+    to: Annotated[str, Text(max_chars=MAX_ENDPOINT_CHARS, rule=errors.TO_INVALID), Required(errors.TO_MISSING)]
+    url: Annotated[str | None, _url] = None
+    twiml: Annotated[str | None, _twiml] = None
+    application_sid: Annotated[str | None, Sid(prefix="AP", rule=errors.APPLICATION_NOT_FOUND)] = None
+    from_: Annotated[
+        str,
+        Named("From"),
+        Text(rule=errors.FROM_INVALID, pattern=r"[^\x00-\x1f\x7f]*"),
+        Required(errors.FROM_MISSING),
+    ]
+    method: Annotated[str, _method] = "POST"
+    fallback_url: Annotated[str | None, _url] = None
+    fallback_method: Annotated[str, _method] = "POST"
+    status_callback: Annotated[str | None, _url] = None
+    status_callback_method: Annotated[str, _method] = "POST"
+    status_callback_event: Annotated[tuple[str, ...], Words(CALL_EVENTS)] = ("completed",)
+    timeout: Annotated[int, Integer(least=1, most=600, rule=errors.TIMEOUT_INVALID)] = 60
+    time_limit: Annotated[int, Integer(least=1, most=86_400)] = 14_400
+    caller_id: Annotated[str | None, Text(rule=errors.FROM_INVALID, pattern=r"[^\x00-\x1f\x7f]*")] = None
+    send_digits: Annotated[str | None, Text(max_chars=32, rule=errors.DIGITS_INVALID, pattern=r"[0-9A-D#*wW]*")] = None
+
+
+class CallUpdateForm(Form, frozen=True, kw_only=True):
+    """`POST Calls/{Sid}`. Absent means unchanged; an empty StatusCallback or FallbackUrl means none any more."""
+
+    status: Annotated[str | None, Choice(("canceled", "completed"))] = None
+    url: Annotated[str | None, _url] = None
+    method: Annotated[str, _method] = "POST"
+    twiml: Annotated[str | None, _twiml] = None
+    fallback_url: Annotated[str | None, _clearable_url] = None
+    fallback_method: Annotated[str | None, _method] = None
+    status_callback: Annotated[str | None, _clearable_url] = None
+    status_callback_method: Annotated[str | None, _method] = None
+    time_limit: Annotated[int | None, Integer(least=1, most=86_400)] = None
+
+
+class CallListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Calls`. The operator of a time filter is part of the parameter's name."""
+
+    to: Annotated[str | None, Text(max_chars=MAX_ENDPOINT_CHARS)] = None
+    from_: Annotated[str | None, Named("From"), Text()] = None
+    parent_call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+    status: Annotated[str | None, Choice(CALL_STATUSES)] = None
+    start_time: Annotated[Instant | None, Time()] = None
+    start_time_before: Annotated[Instant | None, Named("StartTime<"), Time()] = None
+    start_time_from: Annotated[Instant | None, Named("StartTime>"), Time()] = None
+    end_time: Annotated[Instant | None, Time()] = None
+    end_time_before: Annotated[Instant | None, Named("EndTime<"), Time()] = None
+    end_time_from: Annotated[Instant | None, Named("EndTime>"), Time()] = None
+
+
+class NewMessageForm(Form, frozen=True, kw_only=True):
+    """`POST UserDefinedMessages`. The switch judges both: a missing Content must not hide that the call is over."""
+
+    content: Annotated[str | None, RawText(rule=errors.MESSAGE_NOT_JSON)] = None
+    idempotency_key: Annotated[str | None, RawText(rule=errors.PARAMETER_INVALID, keeps_empty=False)] = None
+
+
+class NewSubscriptionForm(Form, frozen=True, kw_only=True):
+    """`POST UserDefinedMessageSubscriptions`."""
+
+    callback: Annotated[
+        str,
+        _url,
+        Required(errors.PARAMETER_INVALID, "Missing required parameter Callback in the post body"),
+    ]
+    method: Annotated[str, _method] = "POST"
+    idempotency_key: Annotated[str | None, RawText(rule=errors.PARAMETER_INVALID, keeps_empty=False)] = None
+
+
+class ApplicationForm(Form, frozen=True, kw_only=True):
+    """`POST Applications` and `POST Applications/{Sid}`. Absent means unchanged, or the default of a new one."""
+
+    ignored: ClassVar[tuple[str, ...]] = ("ApiVersion",)
+
+    friendly_name: Annotated[str | None, _name] = None
+    voice_url: Annotated[str | None, _clearable_url] = None
+    voice_method: Annotated[str | None, _method] = None
+    voice_fallback_url: Annotated[str | None, _clearable_url] = None
+    voice_fallback_method: Annotated[str | None, _method] = None
+    status_callback: Annotated[str | None, _clearable_url] = None
+    status_callback_method: Annotated[str | None, _method] = None
+    voice_caller_id_lookup: Annotated[bool | None, Flag()] = None
+    public_application_connect_enabled: Annotated[bool | None, Flag()] = None
+    sms_url: Annotated[str | None, _clearable_url] = None
+    sms_method: Annotated[str | None, _method] = None
+    sms_fallback_url: Annotated[str | None, _clearable_url] = None
+    sms_fallback_method: Annotated[str | None, _method] = None
+    sms_status_callback: Annotated[str | None, _clearable_url] = None
+    message_status_callback: Annotated[str | None, _clearable_url] = None
+
+
+class ApplicationListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Applications`; the name matches exactly."""
+
+    friendly_name: Annotated[str | None, _name] = None
+
+
+class KeyForm(Form, frozen=True, kw_only=True):
+    """`POST Keys` and `POST Keys/{Sid}`."""
+
+    friendly_name: Annotated[str | None, _name] = None
+
+
+class NewAccountForm(Form, frozen=True, kw_only=True):
+    """`POST Accounts`: a subaccount of the caller's account."""
+
+    friendly_name: Annotated[str | None, Text(max_chars=MAX_NAME_CHARS)] = None
+
+
+class AccountUpdateForm(Form, frozen=True, kw_only=True):
+    """`POST Accounts/{Sid}`."""
+
+    friendly_name: Annotated[str | None, _name] = None
+    status: Annotated[str | None, Choice(ACCOUNT_STATUSES)] = None
+
+
+class AccountListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Accounts`; the name matches exactly."""
+
+    friendly_name: Annotated[str | None, _name] = None
+    status: Annotated[str | None, Choice(ACCOUNT_STATUSES)] = None
+
+
+class AlertListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Alerts`, an extension."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+
+
+class TimelineForm(Form, frozen=True, kw_only=True):
+    """`GET Calls/{CallSid}/Timeline`, an extension."""
+
+    limit: Annotated[int, Integer(least=1, most=10_000)] = 1_000
