@@ -151,7 +151,7 @@ class MemoryStore:
 
     def save_soon(self, transition: Transition) -> None:
         self._save_actor(transition)
-        leg = CallSid(transition.owner)
+        leg = CallSid(transition.owner) if transition.call is None else transition.call.sid
         ended_before = self._has_ended(leg)
         if transition.call is not None:
             self._calls[leg] = transition.call
@@ -190,7 +190,7 @@ class MemoryStore:
                 leg_sid=leg,
                 log=Log.STATUS,
                 seq=seq,
-                sid=f"{leg}:{seq}",
+                sid=rules.status_entry_sid(leg, seq),
                 content=content,
                 content_type=JSON,
                 at=at,

@@ -59,6 +59,11 @@ def first_number(log: Log, limits: Limits) -> int:
     return limits.first_sequence if log is Log.FROM_CLIENT else 1
 
 
+def status_entry_sid(leg: CallSid, seq: int) -> str:
+    """Status entries are known by their place only."""
+    return f"{leg}:{seq}"
+
+
 def subscription_record(subscription: Subscription, end: int) -> LaneRecord:
     """The lane of a new subscription, at its log's end."""
     lane = Lane(

@@ -1,0 +1,287 @@
+"""Rows of the SQL stores to records and back. Column orders are those of the statements in `sql/`.
+
+A row is a tuple of what the database gives; its shape is checked here and nowhere else, by building the record.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from midcall.core import sids
+from midcall.core.accounts import Account, AccountStatus, ApiKey, Application
+from midcall.core.alerts import Alert, Level
+from midcall.core.calls import Call, Direction, Status
+from midcall.core.lanes import Encoding, Lane, LaneKind, LaneState
+from midcall.core.messages import Entry, Log
+from midcall.core.sids import AccountSid, AlertSid, ApplicationSid, CallSid, KeySid
+from midcall.storage import rules
+from midcall.storage.queries import Row
+from midcall.storage.rules import LaneRecord
+
+LOG_CODES: Final = {Log.FROM_CLIENT: 0, Log.TO_CLIENT: 1, Log.STATUS: 2}
+_LOGS: Final = tuple(LOG_CODES)
+_KINDS: Final = {LOG_CODES[log]: kind for kind, log in rules.LOG_OF.items()}
+_LANE_PREFIXES: Final = {LaneKind.MESSAGES: "ZY", LaneKind.STATUS: "CA"}
+_MESSAGE_PREFIX: Final = "KX"
+
+
+def key(sid: str, prefix: str) -> bytes:
+    """The stored key of a sid that somebody asks for; no row has the key of what is no such sid."""
+    parsed = sids.parse(sid, prefix)
+    return b"" if parsed is None else sids.to_bytes(parsed)
+
+
+def account_row(account: Account) -> Row:
+    return (
+        sids.to_bytes(account.sid),
+        sids.to_bytes(account.owner_sid),
+        account.friendly_name,
+        account.status.value,
+        account.auth_token,
+        account.created_at,
+        account.updated_at,
+    )
+
+
+def account(row: Row) -> Account:
+    sid, owner, friendly_name, status, auth_token, created_at, updated_at = row
+    return Account(
+        sid=AccountSid("AC" + sid.hex()),
+        owner_sid=AccountSid("AC" + owner.hex()),
+        friendly_name=friendly_name,
+        status=AccountStatus(status),
+        auth_token=auth_token,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def api_key_row(key: ApiKey) -> Row:
+    return (
+        sids.to_bytes(key.sid),
+        sids.to_bytes(key.account_sid),
+        key.friendly_name,
+        key.secret,
+        int(key.is_main),
+        key.created_at,
+        key.updated_at,
+    )
+
+
+def api_key(row: Row) -> ApiKey:
+    sid, account, friendly_name, secret, is_main, created_at, updated_at = row
+    return ApiKey(
+        sid=KeySid("SK" + sid.hex()),
+        account_sid=AccountSid("AC" + account.hex()),
+        friendly_name=friendly_name,
+        secret=secret,
+        is_main=bool(is_main),
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def application_row(application: Application) -> Row:
+    return (
+        sids.to_bytes(application.sid),
+        sids.to_bytes(application.account_sid),
+        application.friendly_name,
+        application.created_at,
+        application.updated_at,
+        application.voice_url,
+        application.voice_method,
+        application.voice_fallback_url,
+        application.voice_fallback_method,
+        application.status_callback,
+        application.status_callback_method,
+        int(application.voice_caller_id_lookup),
+        int(application.public_application_connect_enabled),
+        application.sms_url,
+        application.sms_method,
+        application.sms_fallback_url,
+        application.sms_fallback_method,
+        application.sms_status_callback,
+        application.message_status_callback,
+    )
+
+
+def application(row: Row) -> Application:
+    return Application(
+        sid=ApplicationSid("AP" + row[0].hex()),
+        account_sid=AccountSid("AC" + row[1].hex()),
+        friendly_name=row[2],
+        created_at=row[3],
+        updated_at=row[4],
+        voice_url=row[5],
+        voice_method=row[6],
+        voice_fallback_url=row[7],
+        voice_fallback_method=row[8],
+        status_callback=row[9],
+        status_callback_method=row[10],
+        voice_caller_id_lookup=bool(row[11]),
+        public_application_connect_enabled=bool(row[12]),
+        sms_url=row[13],
+        sms_method=row[14],
+        sms_fallback_url=row[15],
+        sms_fallback_method=row[16],
+        sms_status_callback=row[17],
+        message_status_callback=row[18],
+    )
+
+
+def call_row(call: Call) -> Row:
+    return (
+        sids.to_bytes(call.sid),
+        sids.to_bytes(call.account_sid),
+        None if call.parent_sid is None else sids.to_bytes(call.parent_sid),
+        call.direction.value,
+        call.from_,
+        call.to,
+        call.status.value,
+        int(call.status.is_final),
+        int(call.sdk_leg),
+        call.created_at,
+        call.updated_at,
+        None if call.application_sid is None else sids.to_bytes(call.application_sid),
+        call.started_at,
+        call.answered_at,
+        call.ended_at,
+    )
+
+
+def call(row: Row) -> Call:
+    sid, account, parent, direction, from_, to, status, sdk_leg, created_at, updated_at, application, *times = row
+    started_at, answered_at, ended_at = times
+    return Call(
+        sid=CallSid("CA" + sid.hex()),
+        account_sid=AccountSid("AC" + account.hex()),
+        parent_sid=None if parent is None else CallSid("CA" + parent.hex()),
+        direction=Direction(direction),
+        from_=from_,
+        to=to,
+        status=Status(status),
+        sdk_leg=bool(sdk_leg),
+        created_at=created_at,
+        updated_at=updated_at,
+        application_sid=None if application is None else ApplicationSid("AP" + application.hex()),
+        started_at=started_at,
+        answered_at=answered_at,
+        ended_at=ended_at,
+    )
+
+
+def entry_row(entry: Entry) -> Row:
+    return (
+        sids.to_bytes(entry.leg_sid),
+        LOG_CODES[entry.log],
+        entry.seq,
+        sids.to_bytes(entry.account_sid),
+        None if entry.log is Log.STATUS else sids.to_bytes(entry.sid),
+        entry.content,
+        entry.content_type,
+        entry.at,
+    )
+
+
+def entry(row: Row) -> Entry:
+    leg, log, seq, account, sid, content, content_type, at = row
+    leg_sid = CallSid("CA" + leg.hex())
+    return Entry(
+        account_sid=AccountSid("AC" + account.hex()),
+        leg_sid=leg_sid,
+        log=_LOGS[log],
+        seq=seq,
+        sid=rules.status_entry_sid(leg_sid, seq) if sid is None else _MESSAGE_PREFIX + sid.hex(),
+        content=content,
+        content_type=content_type,
+        at=at,
+    )
+
+
+def alert_row(alert: Alert) -> Row:
+    return (
+        sids.to_bytes(alert.sid),
+        sids.to_bytes(alert.account_sid),
+        None if alert.call_sid is None else sids.to_bytes(alert.call_sid),
+        alert.code,
+        alert.level.value,
+        alert.reason,
+        alert.at,
+        alert.line,
+        alert.request_url,
+    )
+
+
+def alert(row: Row) -> Alert:
+    sid, account, call, code, level, reason, at, line, request_url = row
+    return Alert(
+        sid=AlertSid("NO" + sid.hex()),
+        account_sid=AccountSid("AC" + account.hex()),
+        call_sid=None if call is None else CallSid("CA" + call.hex()),
+        code=code,
+        level=Level(level),
+        reason=reason,
+        at=at,
+        line=line,
+        request_url=request_url,
+    )
+
+
+def lane_key(lane_id: str) -> tuple[bytes, int]:
+    """(sid, log) of a lane; no lane has the key of an id that is none."""
+    kind = LaneKind.STATUS if lane_id.startswith("CA") else LaneKind.MESSAGES
+    return key(lane_id, _LANE_PREFIXES[kind]), LOG_CODES[rules.LOG_OF[kind]]
+
+
+def lane_id(sid: bytes, log: int) -> str:
+    return _LANE_PREFIXES[_KINDS[log]] + sid.hex()
+
+
+def lane_row(record: LaneRecord, ready_at: float | None) -> Row:
+    lane = record.lane
+    return (
+        sids.to_bytes(lane.id),
+        LOG_CODES[rules.LOG_OF[lane.kind]],
+        sids.to_bytes(lane.account_sid),
+        sids.to_bytes(lane.leg_sid),
+        record.created_at,
+        lane.url,
+        lane.method,
+        None if lane.encoding is None else lane.encoding.value,
+        lane.cursor,
+        lane.attempts,
+        lane.due_at,
+        lane.state.value,
+        int(lane.closing),
+        record.lease,
+        record.leased_until,
+        int(record.deleted),
+        ready_at,
+    )
+
+
+def lane(row: Row) -> tuple[LaneRecord, int]:
+    """The lane and the last number of its log; the lane's own cursor when the log is empty."""
+    sid, log, account, leg, created_at, url, method, encoding, cursor, attempts, due_at, state, closing, *rest = row
+    lease, leased_until, deleted, end = rest
+    record = LaneRecord(
+        lane=Lane(
+            id=lane_id(sid, log),
+            account_sid=AccountSid("AC" + account.hex()),
+            leg_sid=CallSid("CA" + leg.hex()),
+            kind=_KINDS[log],
+            url=url,
+            method=method,
+            encoding=None if encoding is None else Encoding(encoding),
+            cursor=cursor,
+            attempts=attempts,
+            due_at=due_at,
+            state=LaneState(state),
+            closing=bool(closing),
+        ),
+        created_at=created_at,
+        lease=lease,
+        leased_until=leased_until,
+        deleted=bool(deleted),
+    )
+    return record, cursor if end is None else end

@@ -1,0 +1,230 @@
+"""The Store in one SQLite file: every write durable before it is visible, commits grouped.
+
+One thread writes, one reads; the event loop never touches a connection. Calls that change something, and those whose
+answer depends on changes that nobody waited for (`load`, `cursor`, lanes), run on the writer in the order they were
+called. Other reads run beside it and see at least everything that was awaited before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from midcall.core.accounts import Account, ApiKey, Application
+from midcall.core.alerts import Alert
+from midcall.core.calls import Call, CallFilter
+from midcall.core.delivery import Verdict
+from midcall.core.lanes import Lane, Turn, Undelivered
+from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
+from midcall.ports import PageRequest, PageResult, Saved, Transition
+from midcall.storage import queries
+from midcall.storage.queries import SQL
+from midcall.storage.verbs import calls, lanes, messages, resources
+from midcall.storage.worker import Worker
+
+MEMORY: Final = ":memory:"
+WAITING_WRITES: Final = 20_000
+"""Writes that may wait for the disk before more are refused; at 10 KB a message this bounds memory at 200 MB."""
+WAITING_READS: Final = 20_000
+
+_BUSY_TIMEOUT_MS: Final = 2_000
+_STATEMENTS: Final = 200
+_PRAGMAS: Final = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -16000;
+    PRAGMA journal_size_limit = 67108864;
+"""
+
+
+class SqliteStore:
+    """The Store port over one file. Made by `open`."""
+
+    def __init__(self, writer: Worker, reader: Worker) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    def open(cls, path: Path | str, *, single_node: bool = True, waiting_writes: int = WAITING_WRITES) -> SqliteStore:
+        """Open or create the file and bring its schema up to date. Blocks; for the start of a program.
+
+        Args:
+            path: the file, or `:memory:` for a store that ends with its process.
+            single_node: nobody else works on this file, so leases in it belong to a dead process and end now.
+            waiting_writes: how many writes may wait for the disk.
+
+        Raises:
+            OSError, apsw.Error: the file cannot be opened or is no database.
+            SchemaTooNew: the file was written by a newer program.
+        """
+        if str(path) != MEMORY:
+            # The file holds secrets; its companions (-wal, -shm) take over its mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        db = connect(path)
+        queries.migrate(db, queries.migrations())
+        if single_node:
+            db.execute(SQL["clear_leases"])
+        writer = Worker(db, name="store-writer", begin="BEGIN IMMEDIATE", capacity=waiting_writes)
+        if str(path) == MEMORY:  # a second connection would see another database
+            return cls(writer, writer)
+        reading = connect(path)
+        reading.execute("PRAGMA query_only = ON")
+        return cls(writer, Worker(reading, name="store-reader", begin="BEGIN", capacity=WAITING_READS))
+
+    async def close(self) -> None:
+        # The reader first: the last connection to leave takes the write-ahead log with it.
+        await self._reader.close()
+        await self._writer.close()
+
+    # accounts, keys, applications
+
+    async def put_account(self, account: Account) -> None:
+        await self._writer.submit(partial(resources.put_account, account=account))
+
+    async def account(self, sid: AccountSid) -> Account | None:
+        return await self._reader.submit(partial(resources.account, sid=sid))
+
+    async def accounts(
+        self,
+        owner: AccountSid,
+        page: PageRequest,
+        *,
+        friendly_name: str | None = None,
+        status: str | None = None,
+    ) -> PageResult[Account]:
+        return await self._reader.submit(
+            partial(resources.accounts, owner=owner, page=page, friendly_name=friendly_name, status=status)
+        )
+
+    async def put_key(self, key: ApiKey) -> None:
+        await self._writer.submit(partial(resources.put_key, key=key))
+
+    async def key(self, sid: KeySid) -> ApiKey | None:
+        return await self._reader.submit(partial(resources.key, sid=sid))
+
+    async def keys(self, account: AccountSid, page: PageRequest) -> PageResult[ApiKey]:
+        return await self._reader.submit(partial(resources.keys, account=account, page=page))
+
+    async def delete_key(self, account: AccountSid, sid: KeySid) -> bool:
+        return await self._writer.submit(partial(resources.delete_key, account=account, sid=sid), scrub=True)
+
+    async def put_application(self, application: Application) -> None:
+        await self._writer.submit(partial(resources.put_application, application=application))
+
+    async def application(self, account: AccountSid, sid: ApplicationSid) -> Application | None:
+        return await self._reader.submit(partial(resources.application, account=account, sid=sid))
+
+    async def applications(
+        self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None
+    ) -> PageResult[Application]:
+        return await self._reader.submit(
+            partial(resources.applications, account=account, page=page, friendly_name=friendly_name)
+        )
+
+    async def delete_application(self, account: AccountSid, sid: ApplicationSid) -> bool:
+        return await self._writer.submit(partial(resources.delete_application, account=account, sid=sid), scrub=True)
+
+    # calls and actors
+
+    async def save(self, transition: Transition) -> None:
+        await self._writer.submit(partial(calls.save, transition=transition))
+
+    def save_soon(self, transition: Transition) -> None:
+        self._writer.submit_soon(partial(calls.save, transition=transition))
+
+    async def load(self, owner: str) -> Saved | None:
+        return await self._writer.submit(partial(calls.load, owner=owner))
+
+    async def live_owners(self) -> Sequence[str]:
+        return await self._writer.submit(calls.live_owners)
+
+    async def call(self, account: AccountSid, sid: CallSid) -> Call | None:
+        return await self._reader.submit(partial(calls.fetch, account=account, sid=sid))
+
+    async def calls(self, account: AccountSid, where: CallFilter, page: PageRequest) -> PageResult[Call]:
+        return await self._reader.submit(partial(calls.listed, account=account, where=where, request=page))
+
+    async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
+        return await self._writer.submit(partial(calls.delete, account=account, sid=sid), scrub=True)
+
+    async def purge(self, now: float) -> None:
+        await self._writer.submit(partial(calls.purge, now=now))
+
+    # messages
+
+    async def append_message(
+        self, draft: Draft, limits: Limits, idempotency: IdempotencyClaim | None = None
+    ) -> Appended:
+        return await self._writer.submit(
+            partial(messages.append_message, draft=draft, limits=limits, idempotency=idempotency)
+        )
+
+    async def entries_after(self, leg: CallSid, log: Log, seq: int, limit: int) -> Sequence[Entry]:
+        return await self._reader.submit(partial(messages.entries_after, leg=leg, log=log, seq=seq, limit=limit))
+
+    async def cursor(self, leg: CallSid, reader: str) -> int:
+        return await self._writer.submit(partial(messages.cursor, leg=leg, reader=reader))
+
+    def move_cursor(self, leg: CallSid, reader: str, seq: int) -> None:
+        self._writer.submit_soon(partial(messages.move_cursor, leg=leg, reader=reader, seq=seq))
+
+    async def undelivered(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
+        return await self._reader.submit(partial(messages.undelivered, account=account, leg=leg, limit=limit))
+
+    # subscriptions
+
+    async def add_subscription(
+        self, subscription: Subscription, limits: Limits, idempotency: IdempotencyClaim | None = None
+    ) -> tuple[Subscription, bool]:
+        return await self._writer.submit(
+            partial(lanes.add_subscription, subscription=subscription, limits=limits, idempotency=idempotency)
+        )
+
+    async def end_subscription(self, account: AccountSid, leg: CallSid, sid: SubscriptionSid, *, at: float) -> bool:
+        return await self._writer.submit(partial(lanes.end_subscription, account=account, leg=leg, sid=sid, at=at))
+
+    async def subscriptions(self, account: AccountSid, leg: CallSid) -> Sequence[Subscription]:
+        return await self._reader.submit(partial(lanes.subscriptions, account=account, leg=leg))
+
+    # lanes
+
+    async def due_lanes(self, now: float, limit: int) -> Sequence[str]:
+        return await self._writer.submit(partial(lanes.due, now=now, limit=limit))
+
+    async def next_due(self) -> float | None:
+        return await self._writer.submit(lanes.next_due)
+
+    async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
+        return await self._writer.submit(partial(lanes.claim, lane_id=lane_id, now=now, lease_until=lease_until))
+
+    async def settle(self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float) -> Turn | None:
+        return await self._writer.submit(
+            partial(lanes.settle, turn=turn, verdict=verdict, now=now, lease_until=lease_until)
+        )
+
+    async def lanes(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Lane]:
+        return await self._reader.submit(partial(lanes.listed, account=account, leg=leg, limit=limit))
+
+    # alerts
+
+    async def add_alert(self, alert: Alert) -> None:
+        await self._writer.submit(partial(resources.put_alert, alert=alert))
+
+    async def alerts(self, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
+        return await self._reader.submit(partial(resources.alerts, account=account, call=call, page=page))
+
+
+def connect(path: Path | str) -> apsw.Connection:
+    """A connection with the store's settings."""
+    db = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+    db.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    db.execute(_PRAGMAS).fetchall()
+    return db

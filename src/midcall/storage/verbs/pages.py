@@ -1,0 +1,49 @@
+"""Pages of lists, by row order: a list's statement ends in its conditions, the page decides the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias, TypeVar
+
+import apsw
+
+from midcall.ports import PageRequest, PageResult
+from midcall.storage.queries import SQL, Row
+from midcall.storage.rows import key
+
+T = TypeVar("T")
+Where: TypeAlias = Mapping[str, str | bytes | float | int | None]
+
+_OLDER: Final = "\nAND row < :bound ORDER BY row DESC LIMIT :count"
+_NEWER: Final = "\nAND row > :bound ORDER BY row LIMIT :count"
+_PLACE: Final = "\nAND sid = :sid"
+_ABOVE_ALL: Final = 2**63 - 1
+
+
+def page(
+    db: apsw.Connection, name: str, where: Where, request: PageRequest, prefix: str, record: Callable[[Row], T]
+) -> PageResult[T]:
+    """Run the list statement `name`, whose rows begin with their `row` number.
+
+    A sid that is not (or no longer) in the list gives an empty page.
+
+    Args:
+        prefix: of the sids that the request names.
+        record: makes a record of a row without its number.
+    """
+    statement = SQL[name]
+    anchor = request.after or request.before
+    bound = _ABOVE_ALL
+    if anchor is not None:
+        place = db.execute(statement + _PLACE, {**where, "sid": key(anchor, prefix)}).fetchone()
+        if place is None:
+            return PageResult((), has_next=False, has_previous=False)
+        bound = place[0]
+    backwards = anchor is not None and not request.after
+    limits = {**where, "bound": bound, "count": request.size + 1}
+    rows = db.execute(statement + (_NEWER if backwards else _OLDER), limits).fetchall()
+    more = len(rows) > request.size
+    records = [record(row[1:]) for row in rows[: request.size]]
+    if backwards:
+        return PageResult(records[::-1], has_next=True, has_previous=more)
+    return PageResult(records, has_next=more, has_previous=anchor is not None)

@@ -1,0 +1,80 @@
+"""Accounts, keys, applications and alerts: plain rows."""
+
+from __future__ import annotations
+
+import apsw
+
+from midcall.core.accounts import Account, ApiKey, Application
+from midcall.core.alerts import Alert
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
+from midcall.ports import PageRequest, PageResult
+from midcall.storage import rows
+from midcall.storage.queries import first, run
+from midcall.storage.verbs.pages import page as page_of
+
+
+def put_account(db: apsw.Connection, account: Account) -> None:
+    run(db, "put_account", rows.account_row(account))
+
+
+def account(db: apsw.Connection, sid: AccountSid) -> Account | None:
+    row = first(db, "account", (rows.key(sid, "AC"),))
+    return None if row is None else rows.account(row)
+
+
+def accounts(
+    db: apsw.Connection, owner: AccountSid, page: PageRequest, friendly_name: str | None, status: str | None
+) -> PageResult[Account]:
+    where = {"owner": rows.key(owner, "AC"), "friendly_name": friendly_name, "status": status}
+    return page_of(db, "list_accounts", where, page, "AC", rows.account)
+
+
+def put_key(db: apsw.Connection, key: ApiKey) -> None:
+    run(db, "put_key", rows.api_key_row(key))
+
+
+def key(db: apsw.Connection, sid: KeySid) -> ApiKey | None:
+    row = first(db, "key", (rows.key(sid, "SK"),))
+    return None if row is None else rows.api_key(row)
+
+
+def keys(db: apsw.Connection, account: AccountSid, page: PageRequest) -> PageResult[ApiKey]:
+    return page_of(db, "list_keys", {"account": rows.key(account, "AC")}, page, "SK", rows.api_key)
+
+
+def delete_key(db: apsw.Connection, account: AccountSid, sid: KeySid) -> bool:
+    run(db, "delete_key", (rows.key(account, "AC"), rows.key(sid, "SK")))
+    return db.changes() > 0
+
+
+def put_application(db: apsw.Connection, application: Application) -> None:
+    run(db, "put_application", rows.application_row(application))
+
+
+def application(db: apsw.Connection, account: AccountSid, sid: ApplicationSid) -> Application | None:
+    row = first(db, "application", (rows.key(account, "AC"), rows.key(sid, "AP")))
+    return None if row is None else rows.application(row)
+
+
+def applications(
+    db: apsw.Connection, account: AccountSid, page: PageRequest, friendly_name: str | None
+) -> PageResult[Application]:
+    where = {"account": rows.key(account, "AC"), "friendly_name": friendly_name}
+    return page_of(db, "list_applications", where, page, "AP", rows.application)
+
+
+def delete_application(db: apsw.Connection, account: AccountSid, sid: ApplicationSid) -> bool:
+    run(db, "delete_application", (rows.key(account, "AC"), rows.key(sid, "AP")))
+    return db.changes() > 0
+
+
+def put_alert(db: apsw.Connection, alert: Alert) -> None:
+    run(db, "put_alert", rows.alert_row(alert))
+
+
+def alerts(db: apsw.Connection, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
+    owner = rows.key(account, "AC")
+    if call is None:
+        return page_of(db, "list_alerts", {"account": owner}, page, "NO", rows.alert)
+    where = {"account": owner, "call": rows.key(call, "CA")}
+    return page_of(db, "list_alerts_of_call", where, page, "NO", rows.alert)

@@ -1,0 +1,231 @@
+"""A thread that owns a database connection and runs jobs in groups, one transaction a group.
+
+Group commit: while one group is being made durable, the next one gathers. Jobs run in the order they came. A job that
+fails undoes itself only; a disk that fails undoes the whole group, and every job of it is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeAlias, TypeVar
+
+import apsw
+
+from midcall.core import errors
+
+T = TypeVar("T")
+Job: TypeAlias = Callable[[apsw.Connection], T]
+
+_log = logging.getLogger(__name__)
+
+DISK_ERRORS: Final = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ReadOnlyError,
+)
+"""What the world does to a database. Other errors are ours and belong to the one job that raised them."""
+
+GROUP_LIMIT: Final = 500
+"""Jobs in a transaction: bounds how long the first of them waits for the last."""
+
+
+class _Task:
+    """A job on its way through the worker. Without a future nobody waits, and errors are logged."""
+
+    __slots__ = ("error", "future", "job", "result", "scrub")
+
+    def __init__(self, job: Job[Any], future: asyncio.Future[Any] | None, *, scrub: bool) -> None:
+        self.job = job
+        self.future = future
+        self.scrub = scrub
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def report(self) -> None:
+        if self.future is None:
+            if self.error is not None:
+                _log.error("a store write that nobody waits for failed", exc_info=self.error)
+        elif self.future.done():  # the caller gave up waiting
+            return
+        elif self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Worker:
+    """Runs jobs on a connection of its own, called from one event loop.
+
+    Args:
+        db: the connection; only the worker touches it from now on.
+        begin: the statement that begins a group.
+        capacity: jobs that may wait; more are refused.
+    """
+
+    def __init__(self, db: apsw.Connection, *, name: str, begin: str, capacity: int) -> None:
+        self._db = db
+        self._begin = begin
+        self._capacity = capacity
+        self._waiting = 0
+        self._gathered: list[_Task] = []
+        self._handed_over: SimpleQueue[list[_Task] | None] = SimpleQueue()
+        self._closed: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job[T], *, scrub: bool = False) -> asyncio.Future[T]:
+        """Run the job with the next group; the future resolves after its commit.
+
+        Args:
+            scrub: the job deletes what must not stay in the write-ahead log.
+
+        Raises:
+            Refused: STORE_UNAVAILABLE, when too many wait or the worker is closed.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._add(_Task(job, future, scrub=scrub))
+        return future
+
+    def submit_soon(self, job: Job[object]) -> None:
+        """Run the job with the next group; nobody waits. Raises what `submit` raises."""
+        self._add(_Task(job, None, scrub=False))
+
+    def _add(self, task: _Task) -> None:
+        if self._closed is not None or self._waiting >= self._capacity:
+            raise errors.Refused(errors.STORE_UNAVAILABLE)
+        self._waiting += 1
+        if not self._gathered:
+            # One turn of the loop makes one hand-over, however many messages it read.
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(task)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            tasks, self._gathered = self._gathered, []
+            self._handed_over.put(tasks)
+
+    async def close(self) -> None:
+        """Run what was submitted, then let go of the file. Closing twice waits for the same end."""
+        if self._closed is None:
+            self._loop = asyncio.get_running_loop()
+            self._closed = self._loop.create_future()
+            self._hand_over()
+            self._handed_over.put(None)
+        await asyncio.shield(self._closed)
+
+    # Below, the worker's thread.
+
+    def _run(self) -> None:
+        for tasks in self._groups():
+            self._run_group(tasks)
+            self._call_loop(self._report, tasks)
+        self._close_file()
+        self._call_loop(self._finish)
+
+    def _groups(self) -> Iterator[list[_Task]]:
+        """Everything that has gathered since the last group, up to the limit, until the end is announced."""
+        open_ = True
+        while open_:
+            tasks = self._handed_over.get()
+            if tasks is None:
+                return
+            while len(tasks) < GROUP_LIMIT:
+                try:
+                    more = self._handed_over.get_nowait()
+                except Empty:
+                    break
+                if more is None:
+                    open_ = False
+                    break
+                tasks += more
+            yield tasks
+
+    def _run_group(self, tasks: list[_Task]) -> None:
+        try:
+            self._db.execute(self._begin)
+            for task in tasks:
+                self._run_job(task)
+            self._db.execute("COMMIT")
+        except DISK_ERRORS as error:
+            self._refuse(tasks, error)
+            return
+        except Exception as error:
+            _log.exception("a group of store writes failed")
+            self._refuse(tasks, error)
+            return
+        if self._failing:
+            self._failing = False
+            _log.warning("the store works again")
+        if any(task.scrub for task in tasks):
+            self._truncate_log()
+
+    def _run_job(self, task: _Task) -> None:
+        self._db.execute("SAVEPOINT job")
+        try:
+            task.result = task.job(self._db)
+        except DISK_ERRORS:
+            raise
+        except Exception as error:
+            task.error = error
+            self._db.execute("ROLLBACK TO job")
+        self._db.execute("RELEASE job")
+
+    def _refuse(self, tasks: list[_Task], error: Exception) -> None:
+        """Undo the group and refuse all of it; one line in the log however long the disk stays full."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except apsw.Error:
+            _log.exception("the store could not roll back")
+        if not self._failing:
+            self._failing = True
+            _log.error("the store cannot write: %s", error)
+        for task in tasks:
+            task.result = None
+            task.error = errors.Refused(errors.STORE_UNAVAILABLE)
+
+    def _truncate_log(self) -> None:
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except apsw.Error as error:  # the next deletion or the close does it
+            _log.warning("the write-ahead log was not truncated: %s", error)
+
+    def _close_file(self) -> None:
+        try:
+            self._db.close()
+        except apsw.Error:
+            _log.exception("the store did not close cleanly")
+
+    def _call_loop(self, callback: Callable[..., object], *args: object) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:  # the loop has ended; nobody waits any more
+            _log.debug("a store answer came after the loop had ended")
+
+    # On the loop again.
+
+    def _report(self, tasks: list[_Task]) -> None:
+        self._waiting -= len(tasks)
+        for task in tasks:
+            task.report()
+
+    def _finish(self) -> None:
+        assert self._closed is not None
+        self._thread.join()
+        if not self._closed.done():
+            self._closed.set_result(None)
