@@ -1,0 +1,237 @@
+"""Drains lanes: claims what is due, has its head delivered, settles, and goes on while there is more.
+
+Woken by nudges, by the next due time and by a sweep; in between it costs nothing. The store's lease keeps one request
+in flight per lane, so order needs no further code here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from midcall.core.delivery import RetryAt, Verdict
+from midcall.core.errors import Refused
+from midcall.core.lanes import Encoding, LaneState, Turn
+from midcall.core.messages import Log
+from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace
+from midcall.webhooks.attempts import TOTAL_S, Attempts
+from midcall.webhooks.slots import Slots
+from midcall.wire import urls
+
+_log = logging.getLogger(__name__)
+
+CONCURRENCY: Final = 256
+PER_HOST: Final = 64
+BURST: Final = 32
+SWEEP_S: Final = 5.0
+
+PATIENCE_S: Final = 5.0
+"""How long a claimed lane waits for a slot before it is given back."""
+
+MARGIN_S: Final = 10.0
+LEASE_S: Final = PATIENCE_S + TOTAL_S + MARGIN_S
+
+_BATCH: Final = 256
+_LANES_PER_SLOT: Final = 8
+_LOOK_AGAIN_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class _Held:
+    """A turn, and until when (monotonic) its lease surely lasts."""
+
+    turn: Turn
+    until: float
+
+
+class Dispatcher:
+    """Feeds the lanes of one node.
+
+    Args:
+        encoding: of message callbacks; None finds out what each endpoint takes.
+        concurrency: requests in flight at the same time.
+        per_host: the most of them to one host.
+        burst: messages of one lane before others of its host have their turn.
+        sweep_s: how soon a lane is found whose nudge was lost.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        bus: Bus,
+        clock: Clock,
+        trace: Trace,
+        entropy: Entropy,
+        *,
+        encoding: Encoding | None = None,
+        concurrency: int = CONCURRENCY,
+        per_host: int = PER_HOST,
+        burst: int = BURST,
+        sweep_s: float = SWEEP_S,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._attempts = Attempts(store, sender, clock, trace, entropy, encoding=encoding)
+        self._slots = Slots(clock, total=concurrency, per_host=per_host)
+        self._most_lanes = concurrency * _LANES_PER_SLOT
+        self._burst = burst
+        self._sweep_s = sweep_s
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._look_ahead = False
+        self._may_be_more = False
+        self._closing = False
+        self._pump: asyncio.Task[None] | None = None
+        self._sweep_timer: Timer | None = None
+        self._due_timer: Timer | None = None
+        self._due_at = float("inf")
+
+    async def start(self) -> None:
+        """Begin with whatever is due."""
+        self._bus.listen(self._on_nudge)
+        self._pump = asyncio.create_task(self._run(), name="webhook dispatcher")
+        self._sweep()
+
+    async def close(self, grace_s: float = 5.0) -> None:
+        """Claim nothing more, let turns in flight finish for so many seconds, then cancel them.
+
+        A cancelled turn leaves its lease to run out: its message is sent again, with the same ids.
+        """
+        self._closing = True
+        for timer in (self._sweep_timer, self._due_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._pump is not None:
+            self._pump.cancel()
+        if self._lanes and grace_s > 0:
+            await asyncio.wait(self._lanes.values(), timeout=grace_s)
+        left = list(self._lanes.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, *([self._pump] if self._pump else ()), return_exceptions=True)
+
+    # waking up
+
+    def _on_nudge(self, nudge: Nudge) -> None:
+        if nudge.log is not Log.TO_CLIENT:
+            self._wake.set()
+
+    def _sweep(self) -> None:
+        self._look_ahead = True
+        self._wake.set()
+        self._sweep_timer = self._clock.call_later(self._sweep_s, self._sweep)
+
+    def _wake_at(self, due_at: float) -> None:
+        if self._closing or due_at >= self._due_at:
+            return
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+        self._due_at = due_at
+        self._due_timer = self._clock.call_later(due_at - self._clock.now(), self._on_due)
+
+    def _on_due(self) -> None:
+        self._due_at = float("inf")
+        self._look_ahead = True
+        self._wake.set()
+
+    # claiming
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._start_due_lanes()
+            except Refused as refused:
+                _log.warning("lanes cannot be read: %s", refused.detail)  # the sweep tries again
+            except Exception:
+                _log.exception("looking for due lanes failed")
+
+    async def _start_due_lanes(self) -> None:
+        room = self._most_lanes - len(self._lanes)
+        if room > 0:
+            limit = min(room, _BATCH)
+            due = await self._store.due_lanes(self._clock.now(), limit)
+            fresh = [lane_id for lane_id in due if lane_id not in self._lanes]
+            for lane_id in fresh:
+                self._start(lane_id)
+            # A lane that is due and not fresh was settled a moment ago, before its last message came.
+            self._may_be_more = len(fresh) < len(due) or len(due) == limit
+        else:
+            self._may_be_more = True
+        if self._look_ahead:
+            self._look_ahead = False
+            next_due = await self._store.next_due()
+            if next_due is not None:
+                self._wake_at(max(next_due, self._clock.now() + _LOOK_AGAIN_S))
+
+    def _start(self, lane_id: str) -> None:
+        task = asyncio.create_task(self._drain(lane_id), name=f"lane {lane_id}")
+        self._lanes[lane_id] = task
+        task.add_done_callback(lambda _: self._on_drained(lane_id))
+
+    def _on_drained(self, lane_id: str) -> None:
+        del self._lanes[lane_id]
+        if self._may_be_more:
+            self._may_be_more = False
+            self._wake.set()
+
+    # draining
+
+    async def _drain(self, lane_id: str) -> None:
+        """Deliver a lane's messages until nothing is left or one has to wait."""
+        try:
+            held = self._held(await self._store.claim(lane_id, now=self._clock.now(), lease_until=self._lease_until()))
+            while held is not None:
+                held = await self._stay(held)
+        except Refused as refused:
+            _log.warning("a lane waits: %s", refused.detail, extra={"lane": lane_id})
+        except Exception:
+            _log.exception("a lane failed; its lease will run out", extra={"lane": lane_id})
+
+    async def _stay(self, held: _Held) -> _Held | None:
+        """Send as many of a lane's messages as one stay in a slot allows; the turn that is left, if any."""
+        host = urls.host_key(held.turn.lane.url)
+        if self._closing or not await self._slots.enter(host, patience_s=PATIENCE_S):
+            await self._give_back(held, host)
+            return None
+        try:
+            return await self._burst_of(held, host)
+        finally:
+            self._slots.leave(host)
+
+    async def _burst_of(self, held: _Held, host: str) -> _Held | None:
+        following: _Held | None = held
+        for _ in range(self._burst):
+            if following is None or self._closing or urls.host_key(following.turn.lane.url) != host:
+                break
+            if self._clock.monotonic() + TOTAL_S > following.until:
+                return None  # waited too long: somebody else may have the lease before an answer comes
+            judged = await self._attempts.deliver_head(following.turn)
+            if judged.prompt is not None:
+                self._slots.note(host, prompt=judged.prompt)
+            following = await self._settle(following.turn, judged.verdict)
+        return following
+
+    async def _settle(self, turn: Turn, verdict: Verdict) -> _Held | None:
+        following = await self._store.settle(turn, verdict, now=self._clock.now(), lease_until=self._lease_until())
+        if isinstance(verdict, RetryAt):
+            self._wake_at(verdict.due_at)
+        return self._held(following)
+
+    async def _give_back(self, held: _Held, host: str) -> None:
+        """Nothing was sent: the lane waits a little, longer where it would only wait again."""
+        wait_s = 0.0 if self._closing else PATIENCE_S if self._slots.is_sluggish(host) else 1.0
+        is_down = held.turn.lane.state is LaneState.DOWN
+        await self._settle(held.turn, RetryAt(self._clock.now() + wait_s, down=is_down, counted=False))
+
+    def _held(self, turn: Turn | None) -> _Held | None:
+        # Later than the claim by one trip to the store, which the margin covers.
+        return None if turn is None else _Held(turn, self._clock.monotonic() + LEASE_S - MARGIN_S / 2)
+
+    def _lease_until(self) -> float:
+        return self._clock.now() + LEASE_S
