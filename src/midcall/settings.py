@@ -352,6 +352,10 @@ def _host_name(text: str) -> None:
         ipaddress.ip_address(text)
 
 
+def _host_pattern(text: str) -> None:
+    _host_name(text.removeprefix("*."))
+
+
 def _label(text: str) -> None:
     if re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) is None:
         raise ValueError("not a label")
@@ -370,7 +374,7 @@ def _web_address(text: str) -> None:
 _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "host": _Meaning(_host_name, "an IP address or a host name of this machine"),
     "hostnames": _Meaning(_host_name, "a list of host names and IP addresses"),
-    "allow_hosts": _Meaning(_host_name, "a list of host names"),
+    "allow_hosts": _Meaning(_host_pattern, "a list of host names such as hooks.internal or *.internal"),
     "allow_networks": _Meaning(ipaddress.ip_network, "a list of networks such as 10.1.0.0/16"),
     "media_addresses": _Meaning(ipaddress.ip_address, "a list of IP addresses of this machine"),
     "webhook_ca_file": _Meaning(_existing_file, "the path of a PEM file"),

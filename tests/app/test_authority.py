@@ -33,8 +33,27 @@ def openssl_verifies(files: Certificates, *, name: str | None = None, leaf: Path
     return done.stdout + done.stderr
 
 
-NAMES = """localhost voice.example.org api.twilio.com eventgw.twilio.com sdk.twilio.com voice-js.roaming.twilio.com
-eventgw.us1.twilio.com api.ashburn.us1.twilio.com voice-js.dublin.twilio.com""".split()
+NAMES = [
+    "localhost",
+    "voice.example.org",
+    "api.twilio.com",
+    "eventgw.twilio.com",
+    "sdk.twilio.com",
+    "voice-js.roaming.twilio.com",
+    "eventgw.us1.twilio.com",
+    "api.ashburn.us1.twilio.com",
+    "voice-js.dublin.twilio.com",
+]
+    "localhost",
+    "voice.example.org",
+    "api.twilio.com",
+    "eventgw.twilio.com",
+    "sdk.twilio.com",
+    "voice-js.roaming.twilio.com",
+    "eventgw.us1.twilio.com",
+    "api.ashburn.us1.twilio.com",
+    "voice-js.dublin.twilio.com",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

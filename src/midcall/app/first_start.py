@@ -6,6 +6,8 @@ them meanwhile.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from midcall.core import sids
 from midcall.core.accounts import Account, AccountStatus, ApiKey, Application
 from midcall.core.sids import AccountSid, ApplicationSid, KeySid
@@ -21,7 +23,8 @@ async def ensure_credentials(
 ) -> Credentials:
     """Make sure that the rows exist, and say what they are now.
 
-    A key or application that was deleted is replaced by a new one: that is how to rotate the key.
+    A key or application that was deleted by REST is replaced by a new one: that is how to rotate the key. A store that
+    has lost everything gets back what the data folder remembers.
 
     Args:
         known: what the data folder says; None on first start.
@@ -29,9 +32,13 @@ async def ensure_credentials(
     Raises:
         SettingsError: mode production, and a secret is weak.
     """
-    account = await _account(known, settings, store, clock, entropy)
-    key = await _key(known, settings, store, account.sid, clock, entropy)
-    application = await _application(known, settings, store, account.sid, clock, entropy)
+    rows = _Rows(store, settings, clock.now(), entropy)
+    wanted = settings.account_sid or (known.account_sid if known else "")
+    before = await store.account(AccountSid(wanted)) if wanted else None
+    remembered = known if before is None and known and known.account_sid == wanted else None
+    account = await rows.account(wanted, before, remembered)
+    key = await rows.key(account.sid, known, remembered)
+    application = await rows.application(account.sid, known, remembered)
     if settings.is_production:
         _refuse_weak("auth token", account.auth_token, settings)
         _refuse_weak("API key secret", key.secret, settings)
@@ -44,78 +51,75 @@ async def ensure_credentials(
     )
 
 
-async def _account(
-    known: Credentials | None, settings: Settings, store: Store, clock: Clock, entropy: Entropy
-) -> Account:
-    wanted = settings.account_sid or (known.account_sid if known else "")
-    account = await store.account(AccountSid(wanted)) if wanted else None
-    if account is not None and settings.auth_token in ("", account.auth_token):
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Finds or makes one row of each kind. `remembered` is set when the store has lost what the folder knows."""
+
+    store: Store
+    settings: Settings
+    now: float
+    entropy: Entropy
+
+    async def account(self, wanted: str, before: Account | None, remembered: Credentials | None) -> Account:
+        if before is not None and self.settings.auth_token in ("", before.auth_token):
+            return before
+        token = self.settings.auth_token or (remembered.auth_token if remembered else self.entropy(16).hex())
+        if before is not None:
+            account = replace(before, auth_token=token, updated_at=self.now)
+        else:
+            sid = AccountSid(wanted or self._mint("AC"))
+            account = Account(
+                sid=sid,
+                owner_sid=sid,
+                friendly_name=NAME,
+                status=AccountStatus.ACTIVE,
+                auth_token=token,
+                created_at=self.now,
+                updated_at=self.now,
+            )
+        await self.store.put_account(account)
         return account
-    now = clock.now()
-    sid = AccountSid(wanted or sids.mint("AC", entropy(sids.ENTROPY_BYTES)))
-    remembered = known.auth_token if known and known.account_sid == sid else ""
-    account = Account(
-        sid=sid,
-        owner_sid=sid,
-        friendly_name=account.friendly_name if account else NAME,
-        status=account.status if account else AccountStatus.ACTIVE,
-        auth_token=settings.auth_token or remembered or entropy(16).hex(),
-        created_at=account.created_at if account else now,
-        updated_at=now,
-    )
-    await store.put_account(account)
-    return account
 
-
-async def _key(
-    known: Credentials | None,
-    settings: Settings,
-    store: Store,
-    account: AccountSid,
-    clock: Clock,
-    entropy: Entropy,
-) -> ApiKey:
-    wanted = settings.api_key_sid or (known.api_key_sid if known else "")
-    key = await store.key(KeySid(wanted)) if wanted else None
-    if key is not None and key.account_sid == account and settings.api_key_secret in ("", key.secret):
+    async def key(self, account: AccountSid, known: Credentials | None, remembered: Credentials | None) -> ApiKey:
+        wanted = self.settings.api_key_sid or (known.api_key_sid if known else "")
+        before = await self.store.key(KeySid(wanted)) if wanted else None
+        if before and before.account_sid == account and self.settings.api_key_secret in ("", before.secret):
+            return before
+        sid = self.settings.api_key_sid or (remembered.api_key_sid if remembered else self._mint("SK"))
+        secret = self.settings.api_key_secret or (remembered.api_key_secret if remembered else self.entropy(16).hex())
+        key = ApiKey(
+            sid=KeySid(sid),
+            account_sid=account,
+            friendly_name=NAME,
+            secret=secret,
+            is_main=True,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        await self.store.put_key(key)
         return key
-    now = clock.now()
-    key = ApiKey(
-        sid=KeySid(settings.api_key_sid or sids.mint("SK", entropy(sids.ENTROPY_BYTES))),
-        account_sid=account,
-        friendly_name=NAME,
-        secret=settings.api_key_secret or entropy(16).hex(),
-        is_main=True,
-        created_at=now,
-        updated_at=now,
-    )
-    await store.put_key(key)
-    return key
 
-
-async def _application(
-    known: Credentials | None,
-    settings: Settings,
-    store: Store,
-    account: AccountSid,
-    clock: Clock,
-    entropy: Entropy,
-) -> Application:
-    wanted = settings.application_sid or (known.application_sid if known else "")
-    application = await store.application(account, ApplicationSid(wanted)) if wanted else None
-    if application is not None:
+    async def application(
+        self, account: AccountSid, known: Credentials | None, remembered: Credentials | None
+    ) -> Application:
+        wanted = self.settings.application_sid or (known.application_sid if known else "")
+        before = await self.store.application(account, ApplicationSid(wanted)) if wanted else None
+        if before is not None:
+            return before
+        sid = self.settings.application_sid or (remembered.application_sid if remembered else self._mint("AP"))
+        application = Application(
+            sid=ApplicationSid(sid),
+            account_sid=account,
+            friendly_name=NAME,
+            created_at=self.now,
+            updated_at=self.now,
+            voice_url=self.settings.voice_url,
+        )
+        await self.store.put_application(application)
         return application
-    now = clock.now()
-    application = Application(
-        sid=ApplicationSid(settings.application_sid or sids.mint("AP", entropy(sids.ENTROPY_BYTES))),
-        account_sid=account,
-        friendly_name=NAME,
-        created_at=now,
-        updated_at=now,
-        voice_url=settings.voice_url,
-    )
-    await store.put_application(application)
-    return application
+
+    def _mint(self, prefix: str) -> str:
+        return sids.mint(prefix, self.entropy(sids.ENTROPY_BYTES))
 
 
 def _refuse_weak(what: str, secret: str, settings: Settings) -> None:
