@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -324,11 +323,15 @@ def _check_one_of(group: OneOf | None, field: str, values: Mapping[str, object])
         raise Refused(group.rule)
 
 
-@cache  # as many entries as there are forms
+_DECLARED: Final[dict[type[Form], tuple[Parameter, ...]]] = {}
+
+
 def parameters(form: type[Form]) -> tuple[Parameter, ...]:
     """The declared parameters of a form, in order."""
-    hints = get_type_hints(form, include_extras=True)
-    return tuple(_parameter(info, hints[info.name]) for info in msgspec.structs.fields(form))
+    if form not in _DECLARED:
+        hints = get_type_hints(form, include_extras=True)
+        _DECLARED[form] = tuple(_parameter(info, hints[info.name]) for info in msgspec.structs.fields(form))
+    return _DECLARED[form]
 
 
 def _parameter(info: msgspec.structs.FieldInfo, hint: object) -> Parameter:

@@ -1,0 +1,1 @@
+"""The REST edge: forms in, JSON out, errors as the official client libraries expect them."""

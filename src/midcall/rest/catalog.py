@@ -1,0 +1,18 @@
+"""All endpoints, in the order in which routes are tried: the message path comes first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from midcall.rest import accounts, alerts, applications, calls, keys, messages, subscriptions
+from midcall.rest.endpoint import AnyEndpoint
+
+ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
+    *messages.ENDPOINTS,
+    *subscriptions.ENDPOINTS,
+    *calls.ENDPOINTS,
+    *applications.ENDPOINTS,
+    *keys.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *alerts.ENDPOINTS,
+)

@@ -1,0 +1,47 @@
+"""Who may ask at all: basic credentials, and no pages of other sites that use somebody's cached ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import BasicAuth, hdrs
+
+from midcall.core import errors
+from midcall.core.errors import Refused
+
+NO_CREDENTIALS: Final = "Authentication Error - No credentials provided"
+
+_OWN_SITE: Final = frozenset({"same-origin", "none"})
+_SCRIPTED: Final = frozenset({"cors", "same-origin", "websocket"})
+
+
+def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """User name and password exactly as they were sent.
+
+    Raises:
+        Refused: AUTHENTICATION_FAILED, without a usable header.
+    """
+    header = headers.get(hdrs.AUTHORIZATION)
+    if not header:
+        raise Refused(errors.AUTHENTICATION_FAILED, NO_CREDENTIALS)
+    try:
+        basic = BasicAuth.decode(header, encoding="utf-8")
+    except ValueError:
+        raise Refused(errors.AUTHENTICATION_FAILED) from None
+    return basic.login, basic.password
+
+
+def refuse_cross_site(headers: Mapping[str, str]) -> None:
+    """Let scripts in with their own Authorization header (CORS), refuse what a page elsewhere can do without one.
+
+    Browsers cache basic credentials and add them to links, forms and no-cors posts of any page (design.md 9).
+    Clients that are no browsers send no `Sec-Fetch-*` and pass.
+
+    Raises:
+        Refused: CROSS_SITE.
+    """
+    site = headers.get("Sec-Fetch-Site", "none")
+    mode = headers.get("Sec-Fetch-Mode", "cors")
+    if site not in _OWN_SITE and mode not in _SCRIPTED:
+        raise Refused(errors.CROSS_SITE)

@@ -1,0 +1,51 @@
+"""User-defined messages to an SDK client: POST in, one row in the leg's log, 201 out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from midcall.core import errors
+from midcall.core.errors import Refused
+from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint
+from midcall.wire.requests import NewMessageForm
+from midcall.wire.resources import MessageResource, message_resource
+
+
+async def create(api: Api, asked: Asked[NewMessageForm]) -> MessageResource:
+    try:
+        entry = await api.messages.accept_from_server(
+            asked.account_sid,
+            asked.call_sid,
+            content=asked.form.content,
+            idempotency_key=asked.form.idempotency_key,
+        )
+    except Refused as refused:
+        # The state of the call is judged first; only then does it matter that there was nothing to read.
+        if refused.rule is errors.MESSAGE_NOT_JSON and asked.unreadable is not None:
+            raise asked.unreadable from None
+        raise
+    return message_resource(entry)
+
+
+ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
+    Endpoint(
+        method="POST",
+        path=f"{ACCOUNT}/Calls/{{CallSid}}/UserDefinedMessages",
+        name="CreateUserDefinedMessage",
+        summary="Send a message to the SDK client on this leg; 201 once it is stored.",
+        handler=create,
+        form=NewMessageForm,
+        answer=MessageResource,
+        status=201,
+        judges_body=True,
+        refusals=(
+            errors.NOT_AN_SDK_LEG,
+            errors.CALL_NOT_ACTIVE,
+            errors.MESSAGE_WRONG_TYPE,
+            errors.MESSAGE_TOO_LARGE,
+            errors.RATE_EXCEEDED,
+            errors.CLIENT_AWAY,
+            errors.IDEMPOTENCY_CONFLICT,
+        ),
+    ),
+)
