@@ -117,7 +117,8 @@ class DialRoom:
         """No child that has not answered is wanted any more."""
         for child in self.children:
             if child.state is ChildState.WAITING:
-                child.state = ChildState.GONE
+                child.state = ChildState.CALLING
+                yield TellLeg(child.sid, events.Canceled())
             elif child.state is ChildState.CALLING:
                 yield TellLeg(child.sid, event)
 

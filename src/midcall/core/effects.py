@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from midcall.core.alerts import Level
 from midcall.core.calls import Call, Status
@@ -39,6 +40,10 @@ class RaiseAlert:
     reason: str
     line: int | None = None
     url: str | None = None
+
+
+MOVED: Final = "leg.status"
+"""Kind of the note that goes with every change of the call's row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from midcall.core import errors, events, verbs
 from midcall.core.alerts import Level
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.effects import (
+    MOVED,
     AcceptAnswer,
     AnswerOffer,
     CloseMedia,
@@ -52,6 +53,7 @@ class Leg:
         script: the leg's own TwiML; None for a child, which only is bridged.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
+        begun: it was started; a leg that is canceled before sends no callbacks (rest-api.md 4.2).
         reporting: its status callback; `reported` counts what was sent.
         offer: the SDP that the leg began with: the client's (placed) or ours (rung).
         answer: our answer to the client's offer.
@@ -67,6 +69,7 @@ class Leg:
     script: Script | None = None
     whisper: Script | None = None
     custom: list[tuple[str, str]] = field(default_factory=list)
+    begun: bool = False
     reporting: StatusCallback | None = None
     reported: int = 0
     offer: str = ""
@@ -145,6 +148,7 @@ class Leg:
     # the beginning
 
     def _begin(self, devices: tuple[str, ...], now: float) -> Iterator[LegEffect]:
+        self.begun = True
         if self.is_placed:
             yield AnswerOffer(self.offer)
             assert self.script is not None
@@ -310,8 +314,8 @@ class Leg:
         )
 
     def report(self, event: str, status: Status, now: float, *, sip: int | None = None) -> Iterator[LegEffect]:
-        yield Note(kind="leg.status", detail=(("status", str(status)),))
-        if self.reporting is not None and event in self.reporting.events:
+        yield Note(kind=MOVED, detail=(("status", str(status)),))
+        if self.reporting is not None and self.begun and event in self.reporting.events:
             yield Report(call=self.call, event=event, status=status, sequence=self.reported, at=now, sip=sip)
             self.reported += 1
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import parse_qsl
 
-from midcall.core.calls import Call
+from midcall.core import errors, events, sids
+from midcall.core.accounts import Application
+from midcall.core.calls import Call, Direction, Status
+from midcall.core.errors import Refused
+from midcall.core.leg import Leg
+from midcall.core.run import Script
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid
-from midcall.ports import DeviceId
+from midcall.core.twiml import MAX_IDENTITY_CHARS, STATUS_EVENTS, StatusCallback
+from midcall.ports import Clock, DeviceId, Entropy, Store
+from midcall.switch.legs import Legs
+from midcall.switch.rooms import Rooms
+
+ANONYMOUS: Final = "anonymous"
+"""Who calls with a token that has no identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +84,55 @@ class CallUpdate:
 class Calls:
     """Use cases of calls."""
 
+    def __init__(
+        self, *, store: Store, legs: Legs, rooms: Rooms, clock: Clock, entropy: Entropy, resume_floor_s: float = 30.0
+    ) -> None:
+        self._store = store
+        self._legs = legs
+        self._rooms = rooms
+        self._clock = clock
+        self._entropy = entropy
+        self._resume_floor_s = resume_floor_s
+        self._stopping = False
+
     async def place(self, placed: Placed) -> Call:
         """Start a client's call: the leg exists and is stored when this returns; all else follows as frames.
 
         Raises:
             Refused: APPLICATION_NOT_FOUND, APPLICATION_WITHOUT_URL, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        self._check_open()
+        application = await self._store.application(placed.account_sid, placed.application_sid)
+        if application is None:
+            raise Refused(errors.APPLICATION_NOT_FOUND)
+        if not application.voice_url:
+            raise Refused(errors.APPLICATION_WITHOUT_URL)
+        now = self._clock.now()
+        call = Call(
+            sid=placed.sid,
+            account_sid=placed.account_sid,
+            parent_sid=None,
+            direction=Direction.INBOUND,
+            from_=f"client:{placed.identity or ANONYMOUS}",
+            to="",
+            status=Status.RINGING,
+            sdk_leg=True,
+            created_at=now,
+            updated_at=now,
+            started_at=now,
+            application_sid=application.sid,
+        )
+        leg = Leg(
+            call=call,
+            identity=placed.identity,
+            script=_script_of(application),
+            custom=list(placed.parameters),
+            reporting=_reporting_of(application),
+            offer=placed.offer,
+            holder=placed.device,
+            resume_window_s=max(placed.resume_window_s, self._resume_floor_s),
+        )
+        return await self._begin(leg)
 
     async def create(self, new: NewCall) -> Call:
         """Create a call by REST; stored and queued when this returns.
@@ -84,7 +140,63 @@ class Calls:
         Raises:
             Refused: TO_INVALID, APPLICATION_NOT_FOUND, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        self._check_open()
+        identity, custom = _client_of(new.to)
+        script, reporting = await self._instructions(new)
+        now = self._clock.now()
+        call = Call(
+            sid=CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES))),
+            account_sid=new.account_sid,
+            parent_sid=None,
+            direction=Direction.OUTBOUND_API,
+            from_=new.caller_id or new.from_,
+            to=f"client:{identity}",
+            status=Status.QUEUED,
+            sdk_leg=True,
+            created_at=now,
+            updated_at=now,
+            application_sid=new.application_sid,
+        )
+        leg = Leg(
+            call=call,
+            identity=identity,
+            script=script,
+            custom=custom,
+            reporting=reporting,
+            resume_window_s=self._resume_floor_s,
+            ring_timeout_s=new.timeout_s,
+            time_limit_s=new.time_limit_s,
+        )
+        return await self._begin(leg)
+
+    async def _begin(self, leg: Leg) -> Call:
+        call = leg.call
+        await self._legs.actors.begin(leg, leg.sid)
+        self._legs.begin(leg.sid)
+        return call
+
+    async def _instructions(self, new: NewCall) -> tuple[Script, StatusCallback | None]:
+        """The TwiML and the reporting of a REST call: its own, or its application's (rest-api.md 3.3)."""
+        if new.application_sid is not None:
+            application = await self._store.application(new.account_sid, new.application_sid)
+            if application is None:
+                raise Refused(errors.APPLICATION_NOT_FOUND)
+            return _script_of(application), _reporting_of(application)
+        script = Script(
+            url=new.url or "",
+            method=new.method,
+            twiml=None if new.url else new.twiml,
+            fallback_url=new.fallback_url or "",
+            fallback_method=new.fallback_method,
+        )
+        reporting = None
+        if new.status_callback:
+            reporting = StatusCallback(
+                url=new.status_callback,
+                method=_method(new.status_callback_method),
+                events=tuple(event for event in STATUS_EVENTS if event in new.status_callback_events),
+            )
+        return script, reporting
 
     async def update(self, account: AccountSid, sid: CallSid, update: CallUpdate) -> Call:
         """End or redirect a call; the row as it is afterwards.
@@ -92,7 +204,17 @@ class Calls:
         Raises:
             Refused: NOT_FOUND, CALL_NOT_REDIRECTABLE, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        call = await self._call(account, sid)
+        if call.status.is_final:
+            raise Refused(errors.CALL_NOT_REDIRECTABLE)
+        for event in _events_of(update):
+            try:
+                await self._legs.actors.ask(sid, event)
+            except Refused as refusal:
+                if refusal.rule is errors.NOT_FOUND:  # it ended meanwhile
+                    raise Refused(errors.CALL_NOT_REDIRECTABLE) from None
+                raise
+        return await self._call(account, sid)
 
     async def delete(self, account: AccountSid, sid: CallSid) -> None:
         """Forget an ended call.
@@ -100,26 +222,44 @@ class Calls:
         Raises:
             Refused: NOT_FOUND, CALL_NOT_DELETABLE.
         """
-        raise NotImplementedError
+        call = await self._call(account, sid)
+        if not call.status.is_final or sid in self._legs.actors:
+            raise Refused(errors.CALL_NOT_DELETABLE)
+        if not await self._store.delete_call(account, sid):
+            raise Refused(errors.NOT_FOUND)
+
+    async def _call(self, account: AccountSid, sid: CallSid) -> Call:
+        call = await self._store.call(account, sid)
+        if call is None:
+            raise Refused(errors.NOT_FOUND)
+        return call
 
     # What clients do to their legs. None of these waits or raises; an event for a leg that is over is dropped.
 
     def answered(self, leg: CallSid, device: DeviceId, sdp: str, resume_window_s: float) -> None:
         """A device accepted the leg it was offered."""
+        window = max(resume_window_s, self._resume_floor_s)
+        self._legs.tell(leg, events.Answered(device, sdp, window))
 
-    def rejected(self, leg: CallSid, device: DeviceId) -> None: ...
+    def rejected(self, leg: CallSid, device: DeviceId) -> None:
+        """A device turned the leg down; that ends it for all devices of the identity."""
+        self._legs.tell(leg, events.Rejected(device))
 
     def hung_up(self, leg: CallSid, message: str | None = None) -> None:
         """The holder hung up (also before the answer)."""
+        self._legs.tell(leg, events.HungUp())
 
     def reinvited(self, leg: CallSid, sdp: str) -> None:
         """The holder restarts ICE; answered through `Devices.answer` with an SDP."""
+        self._legs.tell(leg, events.Reinvited(sdp))
 
     def pressed(self, leg: CallSid, digits: str) -> None:
         """Digits over signalling."""
+        self._legs.tell(leg, events.Pressed(leg, digits, in_band=False))
 
     def away(self, leg: CallSid) -> None:
         """The holder's socket is gone; the resume window starts."""
+        self._legs.tell(leg, events.WentAway())
 
     def back(self, leg: CallSid, sdp: str | None) -> None:
         """The holder is back on a new socket. `sdp` is set when it came with an ICE restart.
@@ -127,14 +267,113 @@ class Calls:
         The hub has bound the leg and sends the plain `answer` itself; with an SDP the switch answers through
         `Devices.answer`.
         """
+        self._legs.tell(leg, events.CameBack(sdp))
 
     def device_gone(self, leg: CallSid, device: DeviceId) -> None:
         """A device that was offered the leg, and did not answer it, lost its socket."""
+        self._legs.tell(leg, events.DeviceLost(device))
 
     def device_registered(self, account: AccountSid, identity: str, device: DeviceId) -> None:
         """A device registered (again): legs that ring for its identity are offered to it too."""
+        self._legs.device_registered(account, identity, device)
+
+    # The life of the server
+
+    async def recover(self) -> int:
+        """End the legs that a crash left behind: `in-progress` becomes completed, earlier failed (design.md 3.5).
+
+        Call it before anybody is let in. Returns how many legs there were.
+        """
+        ended = 0
+        for owner in await self._store.live_owners():
+            saved = await self._store.load(owner)
+            if saved is None:
+                continue
+            if sids.parse(owner, "CA") is None:
+                await self._store.save(self._rooms.forget(saved.state, self._clock.now()))
+            else:
+                await self._store.save(self._legs.bury(saved.state, self._clock.now()))
+                ended += 1
+        return ended
+
+    @property
+    def live(self) -> int:
+        """Legs that are up on this node."""
+        return len(self._legs.actors)
+
+    async def stop(self, drain_s: float) -> None:
+        """Take no new calls; give live ones `drain_s` seconds, then end them and wait until that is stored."""
+        self._stopping = True
+        if self.live and drain_s > 0:
+            over = asyncio.get_running_loop().create_task(self._legs.actors.idle())
+            timer = self._clock.call_later(drain_s, lambda: _cancel(over))
+            await asyncio.gather(over, return_exceptions=True)
+            timer.cancel()
+        for owner in self._legs.actors.owners:
+            self._legs.tell(CallSid(owner), events.ServerStopped())
+        await self._legs.actors.idle()
+
+    async def close(self) -> None:
+        """Stop at once; what was stored stays."""
+        self._stopping = True
+        await self._rooms.close()
+        await self._legs.close()
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise Refused(errors.SERVER_STOPPING)
 
 
-def parameters_of(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Custom parameters as a mapping; the last duplicate wins, as in the SDK."""
-    return dict(pairs)
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def _script_of(application: Application) -> Script:
+    return Script(
+        url=application.voice_url,
+        method=application.voice_method,
+        fallback_url=application.voice_fallback_url,
+        fallback_method=application.voice_fallback_method,
+    )
+
+
+def _reporting_of(application: Application) -> StatusCallback | None:
+    if not application.status_callback:
+        return None
+    return StatusCallback(url=application.status_callback, method=_method(application.status_callback_method))
+
+
+def _method(text: str) -> Literal["GET", "POST"]:
+    return "GET" if text == "GET" else "POST"
+
+
+def _client_of(to: str) -> tuple[str, list[tuple[str, str]]]:
+    """Identity and custom parameters of `client:identity?name=value`.
+
+    Raises:
+        Refused: TO_INVALID.
+    """
+    scheme, _, rest = to.partition(":")
+    identity, _, query = rest.partition("?")
+    if scheme != "client" or not identity or len(identity) > MAX_IDENTITY_CHARS:
+        raise Refused(errors.TO_INVALID, f"To={to[:64]!r} cannot be called; this server reaches client:IDENTITY")
+    return identity, parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+
+
+def _events_of(update: CallUpdate) -> list[events.LegEvent]:
+    """What an update means for the leg, in order: settings first, so that they hold for what follows."""
+    wanted: list[events.LegEvent] = []
+    settings = events.SettingsChanged(
+        fallback_url=update.fallback_url,
+        fallback_method=update.fallback_method,
+        status_callback=update.status_callback,
+        status_callback_method=update.status_callback_method,
+        time_limit_s=update.time_limit_s,
+    )
+    if settings != events.SettingsChanged():
+        wanted.append(settings)
+    if update.status is not None:
+        wanted.append(events.EndAsked(only_unanswered=update.status == Status.CANCELED))
+    elif update.url or update.twiml is not None:
+        wanted.append(events.RedirectAsked(update.url, update.method, update.twiml))
+    return wanted

@@ -7,9 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
-from midcall.core.messages import Appended, Entry, Subscription
-from midcall.core.sids import AccountSid, CallSid, SubscriptionSid
+import msgspec
+
+from midcall.core import errors, sids
+from midcall.core.calls import Call, CallFilter
+from midcall.core.errors import Refused
+from midcall.core.messages import (
+    JSON,
+    USER_DEFINED,
+    Appended,
+    Draft,
+    Entry,
+    IdempotencyClaim,
+    LegView,
+    Limits,
+    Log,
+    Subscription,
+    check_leg,
+)
+from midcall.core.rates import Bucket
+from midcall.core.sids import AccountSid, CallSid, MessageSid, SubscriptionSid
+from midcall.ports import Bus, Clock, Entropy, Nudge, PageRequest, Store
+
+MAX_IDEMPOTENCY_KEY_CHARS: Final = 256
+MAX_CONTENT_TYPE_CHARS: Final = 256
+BUCKETS_KEPT: Final = 10_000
+"""Rate buckets before full ones are thrown away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +53,45 @@ class ClientMessage:
 
 
 class Messages:
+    """Use cases of call messages and of subscriptions to them."""
+
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock, entropy: Entropy, limits: Limits) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._entropy = entropy
+        self._limits = limits
+        self._buckets: dict[tuple[CallSid, Log], Bucket] = {}
+
     async def accept_from_client(self, account: AccountSid, leg: CallSid, message: ClientMessage) -> Appended:
-        """Check and store a client's message, then nudge the lanes. The caller has checked that the client
-        holds the leg.
+        """Check and store a client's message, then nudge the lanes. The caller has checked who holds the leg.
 
         Raises:
             Refused: FRAME_MALFORMED, MESSAGE_TYPE_INVALID, MESSAGE_TOO_LARGE, RATE_EXCEEDED, CALL_NOT_ACTIVE,
                 NOT_AN_SDK_LEG, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        sid = sids.parse(message.sid, "KX")
+        if sid is None or message.content is None:
+            raise Refused(
+                errors.FRAME_MALFORMED, "a message needs content, and a voiceeventsid of KX and 32 hex digits"
+            )
+        if message.message_type != USER_DEFINED:
+            raise Refused(errors.MESSAGE_TYPE_INVALID)
+        if len(message.content) > self._limits.sdk_content_bytes:
+            raise Refused(errors.MESSAGE_TOO_LARGE)
+        self._take_token(leg, Log.FROM_CLIENT)
+        draft = Draft(
+            account_sid=account,
+            leg_sid=leg,
+            log=Log.FROM_CLIENT,
+            sid=MessageSid(sid),
+            content=message.content,
+            content_type=message.content_type[:MAX_CONTENT_TYPE_CHARS],
+            at=self._clock.now(),
+        )
+        appended = await self._store.append_message(draft, self._limits)
+        self._bus.nudge(Nudge(leg, Log.FROM_CLIENT))
+        return appended
 
     async def accept_from_server(
         self, account: AccountSid, leg: CallSid, *, content: str | None, idempotency_key: str | None
@@ -45,10 +101,24 @@ class Messages:
         Raises:
             Refused: NOT_FOUND, NOT_AN_SDK_LEG (its detail names the sid that would have worked), CALL_NOT_ACTIVE,
                 MESSAGE_NOT_JSON, MESSAGE_TOO_LARGE, RATE_EXCEEDED, CLIENT_AWAY, IDEMPOTENCY_CONFLICT,
-                PARAMETER_INVALID,
-                STORE_UNAVAILABLE.
+                PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        claim = _claim("messages", idempotency_key, content or "")
+        await self._check_leg(account, leg, may_be_over=claim is not None)
+        text = self._json_text(content)
+        self._take_token(leg, Log.TO_CLIENT)
+        draft = Draft(
+            account_sid=account,
+            leg_sid=leg,
+            log=Log.TO_CLIENT,
+            sid=MessageSid(self._mint("KX")),
+            content=text,
+            content_type=JSON,
+            at=self._clock.now(),
+        )
+        appended = await self._store.append_message(draft, self._limits, claim)
+        self._bus.nudge(Nudge(leg, Log.TO_CLIENT))
+        return appended.entry
 
     async def subscribe(
         self, account: AccountSid, leg: CallSid, *, callback: str, method: str, idempotency_key: str | None
@@ -59,7 +129,18 @@ class Messages:
             Refused: NOT_FOUND, NOT_AN_SDK_LEG, CALL_NOT_ACTIVE, TOO_MANY_SUBSCRIPTIONS, IDEMPOTENCY_CONFLICT,
                 PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
-        raise NotImplementedError
+        claim = _claim("subscriptions", idempotency_key, callback, method)
+        await self._check_leg(account, leg, may_be_over=claim is not None)
+        subscription = Subscription(
+            sid=SubscriptionSid(self._mint("ZY")),
+            account_sid=account,
+            leg_sid=leg,
+            callback=callback,
+            method=method,
+            created_at=self._clock.now(),
+        )
+        kept, _ = await self._store.add_subscription(subscription, self._limits, claim)
+        return kept
 
     async def unsubscribe(self, account: AccountSid, leg: CallSid, sid: SubscriptionSid) -> None:
         """End a subscription; what it did not deliver is listed.
@@ -67,16 +148,91 @@ class Messages:
         Raises:
             Refused: NOT_FOUND.
         """
-        raise NotImplementedError
+        if not await self._store.end_subscription(account, leg, sid, at=self._clock.now()):
+            raise Refused(errors.NOT_FOUND)
 
     async def after(self, leg: CallSid, seq: int, limit: int = 100) -> Sequence[Entry]:
         """Messages to the client after its cursor, in order."""
-        raise NotImplementedError
+        return await self._store.entries_after(leg, Log.TO_CLIENT, seq, limit)
 
     async def cursor(self, leg: CallSid, reader: str) -> int:
         """Where a reader of the leg's to_client log stopped."""
-        raise NotImplementedError
+        return await self._store.cursor(leg, reader)
 
     def received(self, leg: CallSid, reader: str, seq: int) -> None:
         """The client has everything up to here."""
-        raise NotImplementedError
+        self._store.move_cursor(leg, reader, seq)
+
+    # checks
+
+    async def _check_leg(self, account: AccountSid, leg: CallSid, *, may_be_over: bool) -> None:
+        """Say early, and with the right words, what the store's transaction will say for certain.
+
+        A request with an idempotency key may repeat one that had its effect before the leg was over, so for it only the
+        store can judge.
+        """
+        call = await self._store.call(account, leg)
+        if call is None:
+            raise Refused(errors.NOT_FOUND)
+        if not call.sdk_leg:
+            raise Refused(errors.NOT_AN_SDK_LEG, await self._better_leg(call))
+        if not may_be_over:
+            check_leg(LegView(status=call.status, sdk_leg=call.sdk_leg))
+
+    async def _better_leg(self, call: Call) -> str:
+        """Words that name the leg of the same call where a Voice SDK client is (design.md 2.11)."""
+        relatives: list[Call] = []
+        if call.parent_sid is not None:
+            parent = await self._store.call(call.account_sid, call.parent_sid)
+            relatives = [parent] if parent is not None else []
+        else:
+            page = await self._store.calls(call.account_sid, CallFilter(parent_sid=call.sid), PageRequest(size=10))
+            relatives = list(page.rows)
+        for relative in relatives:
+            if relative.sdk_leg and relative.status.is_active:
+                return f"{errors.NOT_AN_SDK_LEG.text}; {relative.sid} is the leg that has one"
+        return errors.NOT_AN_SDK_LEG.text
+
+    def _json_text(self, content: str | None) -> bytes:
+        """The bytes of the content, spelled as the caller did, if it is one JSON text that is not too long."""
+        if not content:
+            raise Refused(errors.MESSAGE_NOT_JSON)
+        if len(content) > self._limits.rest_content_chars:
+            raise Refused(errors.MESSAGE_TOO_LARGE)
+        try:
+            raw = content.encode()
+            msgspec.json.decode(raw)
+        except (UnicodeEncodeError, msgspec.DecodeError, RecursionError):
+            raise Refused(errors.MESSAGE_NOT_JSON) from None
+        return raw
+
+    def _take_token(self, leg: CallSid, log: Log) -> None:
+        now = self._clock.monotonic()
+        rate = float(self._limits.per_second)
+        bucket = self._buckets.get((leg, log))
+        if bucket is None:
+            if len(self._buckets) >= BUCKETS_KEPT:
+                self._buckets = {key: kept for key, kept in self._buckets.items() if now - kept.counted_at < 1}
+            bucket = self._buckets[leg, log] = Bucket(rate, now)
+        if not bucket.take(per_second=rate, now=now):
+            raise Refused(errors.RATE_EXCEEDED, retry_after=1.0)
+
+    def _mint(self, prefix: str) -> str:
+        return sids.mint(prefix, self._entropy(sids.ENTROPY_BYTES))
+
+
+def _claim(endpoint: str, key: str | None, *parameters: str) -> IdempotencyClaim | None:
+    """What a REST caller's key stands for; None without a key.
+
+    Raises:
+        Refused: PARAMETER_INVALID, the key is too long.
+    """
+    if not key:
+        return None
+    if len(key) > MAX_IDEMPOTENCY_KEY_CHARS:
+        raise Refused(errors.PARAMETER_INVALID, f"IdempotencyKey is longer than {MAX_IDEMPOTENCY_KEY_CHARS} characters")
+    digest = sha256()
+    for parameter in parameters:
+        raw = parameter.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return IdempotencyClaim(endpoint=endpoint, key=key, fingerprint=digest.digest())

@@ -1,0 +1,283 @@
+"""One actor per leg: feeds it events, stores its steps, performs its effects through the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from midcall.core import events, sids
+from midcall.core.alerts import Alert
+from midcall.core.calls import Status
+from midcall.core.effects import (
+    MOVED,
+    AcceptAnswer,
+    AnswerOffer,
+    CloseMedia,
+    FetchTwiml,
+    InviteDevices,
+    LegEffect,
+    Note,
+    OfferMedia,
+    OpenDial,
+    RaiseAlert,
+    Report,
+    Ringback,
+    ShowAnswer,
+    ShowHangup,
+    ShowRinging,
+    ShowTaken,
+    StopSound,
+    TellRoom,
+)
+from midcall.core.leg import Leg
+from midcall.core.sdp import NO_MEDIA_SDP
+from midcall.core.sids import AccountSid, AlertSid, CallSid
+from midcall.ports import (
+    AnswerReady,
+    ApplyAnswer,
+    Clock,
+    DeviceId,
+    Devices,
+    DigitHeard,
+    Entropy,
+    Invite,
+    MakeOffer,
+    Media,
+    MediaConnected,
+    MediaEvent,
+    MediaFailed,
+    MediaLost,
+    OfferReady,
+    PlayRingback,
+    StatusLane,
+    Store,
+    Terminate,
+    Trace,
+    TraceEvent,
+    Transition,
+)
+from midcall.ports import CloseMedia as CloseMediaCommand
+from midcall.ports import StopSound as StopSoundCommand
+from midcall.switch.actors import Actors
+from midcall.switch.fetch import TwimlFetcher
+from midcall.wire import call_parameters
+from midcall.wire.signal import encode_params
+
+log = logging.getLogger(__name__)
+
+MAX_FETCHES: Final = 1_000
+"""Requests for TwiML that may be under way at once."""
+
+_decoder: Final = msgspec.json.Decoder(Leg)
+
+
+class Legs:
+    """All live legs of this node. `on_room_event` and `on_dial` connect them with the rooms."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        media: Media,
+        devices: Devices,
+        fetcher: TwimlFetcher,
+        clock: Clock,
+        entropy: Entropy,
+        trace: Trace,
+        forgetful: bool = False,
+    ) -> None:
+        self._store = store
+        self._media = media
+        self._devices = devices
+        self._fetcher = fetcher
+        self._clock = clock
+        self._entropy = entropy
+        self._trace = trace
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._ringing: dict[tuple[AccountSid, str], set[CallSid]] = {}
+        self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
+        self.on_room_event: Callable[[str, events.DialEvent], None] = lambda room, event: None
+        self.on_dial: Callable[[Leg, OpenDial], None] = lambda leg, effect: None
+
+    # what happens to legs
+
+    def tell(self, leg: CallSid, event: events.LegEvent) -> None:
+        """Give a leg an event; one that is over drops it."""
+        self.actors.post(leg, event)
+
+    def begin(self, leg: CallSid) -> None:
+        """Start a leg that is stored: ring its devices, or run its TwiML."""
+        self.tell(leg, events.Begun())
+
+    def device_registered(self, account: AccountSid, identity: str, device: DeviceId) -> None:
+        """Offer a device the legs that ring for its identity."""
+        for leg in tuple(self._ringing.get((account, identity), ())):
+            self.tell(leg, events.DeviceJoined(device))
+
+    def on_media(self, event: MediaEvent) -> None:
+        """Pass an engine's event to the leg it is about."""
+        match event:
+            case OfferReady(leg=leg, sdp=sdp):
+                self.tell(leg, events.OfferMade(sdp))
+            case AnswerReady(leg=leg, sdp=sdp):
+                self.tell(leg, events.AnswerMade(sdp))
+            case MediaConnected(leg=leg):
+                self.tell(leg, events.MediaUp())
+            case MediaLost(leg=leg):
+                self.tell(leg, events.MediaDown())
+            case MediaFailed(leg=leg, reason=reason, peers_fault=peers_fault):
+                self.tell(leg, events.MediaBroke(reason, peers_fault))
+            case DigitHeard(leg=leg, digit=digit):
+                self.tell(leg, events.Pressed(leg, digit, in_band=True))
+
+    async def close(self) -> None:
+        """Stop at once; legs stay stored as they are."""
+        await self.actors.close()
+        for task in self._fetches:
+            task.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    def bury(self, state: bytes, now: float) -> Transition:
+        """The step that ends a leg which a crash left behind. Its client, media and rooms are gone already."""
+        leg = self.decode(state)
+        leg.dialing = leg.dialed_by = None
+        return self.step(leg, events.ServerStopped(), leg.handle(events.ServerStopped(), now=now), now)
+
+    # actors.Kind
+
+    def decode(self, state: bytes) -> Leg:
+        return _decoder.decode(state)
+
+    def handle(self, machine: Leg, event: events.LegEvent, now: float) -> list[LegEffect]:
+        if isinstance(event, events.Begun) and machine.identity is not None and not machine.is_placed:
+            key = (machine.call.account_sid, machine.identity)
+            self._ringing.setdefault(key, set()).add(machine.sid)
+            event = events.Begun(tuple(self._devices.registered(*key)))
+        return machine.handle(event, now=now)
+
+    def step(self, machine: Leg, event: events.LegEvent | None, effects: Sequence[LegEffect], now: float) -> Transition:
+        reports = [effect for effect in effects if isinstance(effect, Report)]
+        alerts = [effect for effect in effects if isinstance(effect, RaiseAlert)]
+        moved = event is None or any(isinstance(effect, Note) and effect.kind == MOVED for effect in effects)
+        return Transition(
+            owner=machine.sid,
+            account_sid=machine.call.account_sid,
+            state=None if machine.done else msgspec.json.encode(machine),
+            at=now,
+            timers=machine.timers,
+            call=machine.call if moved else None,
+            status_lane=_status_lane(machine, event),
+            status_entries=[call_parameters.status_callback(report) for report in reports],
+            reader=self._devices.reader(machine.sid) if machine.status.is_final else None,
+            alerts=[self._alert(machine, alert, now) for alert in alerts],
+        )
+
+    def _alert(self, leg: Leg, wanted: RaiseAlert, now: float) -> Alert:
+        return Alert(
+            sid=AlertSid(sids.mint("NO", self._entropy(sids.ENTROPY_BYTES))),
+            account_sid=leg.call.account_sid,
+            call_sid=leg.sid,
+            code=wanted.code,
+            level=wanted.level,
+            reason=wanted.reason,
+            at=now,
+            line=wanted.line,
+            request_url=wanted.url,
+        )
+
+    def perform(self, machine: Leg, effects: Sequence[LegEffect]) -> None:
+        if machine.identity is not None and machine.status not in (Status.QUEUED, Status.RINGING):
+            self._rings_no_more(machine)
+        for effect in effects:
+            self._perform(machine, effect)
+
+    def _rings_no_more(self, leg: Leg) -> None:
+        key = (leg.call.account_sid, leg.identity or "")
+        ringing = self._ringing.get(key)
+        if ringing is not None:
+            ringing.discard(leg.sid)
+            if not ringing:
+                del self._ringing[key]
+
+    def _perform(self, leg: Leg, effect: LegEffect) -> None:
+        sid = leg.sid
+        match effect:
+            case Report():
+                pass  # stored with the step
+            case RaiseAlert(code=code, reason=reason):
+                log.warning("alert %d: %s", code, reason, extra={"call_sid": sid})
+            case Note(kind=kind, detail=detail):
+                self._trace.record(
+                    TraceEvent(
+                        at=self._clock.now(),
+                        account_sid=leg.call.account_sid,
+                        leg_sid=sid,
+                        kind=kind,
+                        detail=dict(detail),
+                    )
+                )
+            case FetchTwiml():
+                self._fetch(leg, effect)
+            case AnswerOffer(sdp):
+                self._media.do(Terminate(leg=sid, offer=sdp))
+            case OfferMedia(like):
+                self._media.do(MakeOffer(leg=sid, like=like))
+            case AcceptAnswer(sdp):
+                self._media.do(ApplyAnswer(leg=sid, answer=sdp))
+            case Ringback():
+                self._media.do(PlayRingback(leg=sid))
+            case StopSound():
+                self._media.do(StopSoundCommand(leg=sid))
+            case CloseMedia():
+                self._media.do(CloseMediaCommand(leg=sid))
+            case InviteDevices(devices, sdp):
+                self._invite(leg, devices, sdp)
+            case ShowRinging(sdp):
+                self._devices.ringing(sid, sdp)
+            case ShowAnswer(sdp):
+                self._devices.answer(sid, sdp)
+            case ShowTaken(winner):
+                self._devices.taken(sid, DeviceId(winner))
+            case ShowHangup(code, message):
+                self._devices.hangup(sid, code, message)
+            case OpenDial():
+                self.on_dial(leg, effect)
+            case TellRoom(room, event):
+                self.on_room_event(room, event)
+
+    def _invite(self, leg: Leg, devices: Sequence[str], sdp: str) -> None:
+        parameters = call_parameters.invite(leg.call, encode_params(leg.custom))
+        for name in devices:
+            device = DeviceId(name)
+            shown = NO_MEDIA_SDP if self._devices.declares_no_media(device) else sdp
+            self._devices.invite(device, Invite(leg=leg.sid, sdp=shown, parameters=parameters))
+
+    def _fetch(self, leg: Leg, wanted: FetchTwiml) -> None:
+        if len(self._fetches) >= MAX_FETCHES and not wanted.discard:
+            self.tell(leg.sid, events.TwimlFailed(wanted.fetch, wanted.url, 11200, "too many requests are under way"))
+            return
+        task = asyncio.get_running_loop().create_task(self._fetched(wanted), name=f"twiml {leg.sid}")
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetched(self, wanted: FetchTwiml) -> None:
+        try:
+            arrived: events.TwimlArrived | events.TwimlFailed = await self._fetcher.fetch(wanted)
+        except Exception:
+            log.exception("a TwiML request could not be made", extra={"call_sid": wanted.call.sid})
+            arrived = events.TwimlFailed(wanted.fetch, wanted.url, 12400, "an internal error occurred")
+        if not wanted.discard:
+            self.tell(wanted.call.sid, arrived)
+
+
+def _status_lane(leg: Leg, event: events.LegEvent | None) -> StatusLane | None:
+    """Opened with the leg, and changed when REST changes it."""
+    if leg.reporting is not None and (event is None or isinstance(event, events.SettingsChanged)):
+        return StatusLane(url=leg.reporting.url, method=leg.reporting.method)
+    if isinstance(event, events.SettingsChanged) and event.status_callback == "":
+        return StatusLane(url="", method="POST")
+    return None
