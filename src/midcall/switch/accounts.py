@@ -1,11 +1,21 @@
-"""Who is asking: REST credentials and access tokens, checked against the store."""
+"""Who is asking: REST credentials and access tokens, checked against the store.
+
+Nothing is remembered between two questions, so a deleted key or a suspended account is refused at once.
+"""
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 
-from midcall.core.accounts import Account
-from midcall.core.sids import AccountSid, ApplicationSid
+from midcall.core import errors, sids, tokens
+from midcall.core.accounts import Account, AccountStatus, ApiKey
+from midcall.core.errors import Refused
+from midcall.core.sids import AccountSid, ApplicationSid, KeySid
+from midcall.ports import Clock, Store
+
+NO_CREDENTIALS = "Authentication Error - No credentials provided"
+UNKNOWN_USER = "Authentication Error - invalid username"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +33,13 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What an access token allows. Times are epoch seconds."""
+    """What an access token allows. Times are epoch seconds.
+
+    Attributes:
+        parameters: default parameters of placed calls, under those that the application gives.
+        home: the token's home region; None when it names none.
+        key_sid: the key that signed it.
+    """
 
     account_sid: AccountSid
     identity: str | None
@@ -32,16 +48,57 @@ class Grant:
     parameters: tuple[tuple[str, str], ...]
     expires_at: float
     home: str | None
+    key_sid: KeySid | None = None
 
 
 class Accounts:
+    """Checks credentials. Holds no state of its own."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
     async def authenticate(self, username: str, password: str, path_account: AccountSid | None) -> Principal:
         """Check basic credentials and that they open the account of the path.
 
         Raises:
             Refused: AUTHENTICATION_FAILED with the vendor's words (rest-api.md section 1).
         """
-        raise NotImplementedError
+        if not username and not password:
+            raise Refused(errors.AUTHENTICATION_FAILED, NO_CREDENTIALS)
+        account, secret, may_manage = await self._user(username)
+        if not _same(password, secret) or account is None or not await self._is_open(account):
+            raise Refused(errors.AUTHENTICATION_FAILED)
+        if path_account is None or path_account == account.sid:
+            return Principal(account=account, may_manage=may_manage)
+        # A suspended subaccount stays open to its owner, who alone can bring it back.
+        inner = await self._store.account(path_account)
+        if inner is None or inner.owner_sid != account.sid:
+            raise Refused(errors.AUTHENTICATION_FAILED)
+        return Principal(account=inner, may_manage=may_manage)
+
+    async def _user(self, username: str) -> tuple[Account | None, str, bool]:
+        """The account behind a user name, the secret to be shown, and whether it may manage accounts and keys."""
+        if (sid := sids.parse(username, "AC")) is not None:
+            account = await self._store.account(AccountSid(sid))
+            if account is not None:
+                return account, account.auth_token, True
+        elif (sid := sids.parse(username, "SK")) is not None:
+            # A deleted key and one that never was look alike; both are told what a deleted key is told.
+            key = await self._store.key(KeySid(sid))
+            if key is None:
+                return None, "", False
+            return await self._store.account(key.account_sid), key.secret, key.is_main
+        raise Refused(errors.AUTHENTICATION_FAILED, UNKNOWN_USER)
+
+    async def _is_open(self, account: Account) -> bool:
+        """Whether an account may act: it and its owner are active."""
+        if account.status is not AccountStatus.ACTIVE:
+            return False
+        if account.owner_sid == account.sid:
+            return True
+        owner = await self._store.account(account.owner_sid)
+        return owner is not None and owner.status is AccountStatus.ACTIVE
 
     async def grant(self, token: str) -> Grant:
         """Check an access token (voice-sdk-wire.md section 5).
@@ -50,4 +107,33 @@ class Accounts:
             Refused: TOKEN_MISSING, TOKEN_INVALID, TOKEN_SIGNATURE, TOKEN_EXPIRED, TOKEN_TOO_LONG, ACCOUNT_INVALID,
                 IDENTITY_INVALID.
         """
-        raise NotImplementedError
+        issuer = tokens.issuer_of(token)
+        key = await self._key_of(issuer)
+        claims = tokens.verify(token, key.secret)
+        now = self._clock.now()
+        tokens.check_start(claims, now)
+        account = await self._store.account(issuer.account_sid)
+        if account is None or not await self._is_open(account):
+            raise Refused(errors.ACCOUNT_INVALID)
+        tokens.check_life(claims, now)
+        return Grant(
+            account_sid=account.sid,
+            identity=claims.identity,
+            incoming=claims.incoming,
+            application_sid=claims.application_sid,
+            parameters=claims.parameters,
+            expires_at=claims.expires_at,
+            home=claims.home,
+            key_sid=key.sid,
+        )
+
+    async def _key_of(self, issuer: tokens.Issuer) -> ApiKey:
+        key = await self._store.key(issuer.key_sid)
+        if key is None or key.account_sid != issuer.account_sid:
+            raise Refused(errors.TOKEN_INVALID, "The access token's API key is unknown in its account")
+        return key
+
+
+def _same(shown: str, secret: str) -> bool:
+    """Constant-time comparison; an empty secret is never the same."""
+    return hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), secret.encode()) and bool(secret)
