@@ -58,7 +58,7 @@ class StreamLost:
 
 @dataclass(frozen=True, slots=True)
 class StreamRefused:
-    """The server does not want this client: an authorisation error, or `close`. Waiting will not help."""
+    """The server does not want this client registered: an error, or `close`. Waiting will not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,9 @@ class Registration:
                 self.connected = True
             case StreamLost():
                 self.connected = False
-            case StreamRefused() | DestroyAsked():
+            case StreamRefused():
+                self.wanted = False
+            case DestroyAsked():
                 self.connected = self.wanted = False
             case _:
                 pass
@@ -282,6 +284,11 @@ class SignallingLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SignallingEnded:
+    """The server closed the stream for good; there will be no next socket by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignallingBack:
     """A new socket is connected."""
 
@@ -299,6 +306,7 @@ CallEvent = (
     | HungUp
     | Cancelled
     | SignallingLost
+    | SignallingEnded
     | SignallingBack
 )
 
@@ -330,6 +338,8 @@ CALL_TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] =
     (_C, SignallingLost): _Z,
     (_R, SignallingLost): _Z,
     (_RE, SignallingBack): _RE,
+    (_P, SignallingEnded): _Z,
+    **{(state, SignallingEnded): _Z for state in (_C, _R, _O, _RE)},
     **{(state, DisconnectAsked): _Z for state in (_C, _R, _O, _RE)},
     **{(state, HungUp): _Z for state in (_C, _R, _O, _RE)},
     **{(state, MediaBroke): _Z for state in (_C, _R, _O, _RE)},
@@ -507,7 +517,7 @@ class CallMachine:
                 return [StartAnswer()]
             case LocalAnswerMade(sdp):
                 self.answered = self.applied = True
-                return [EmitAccept(), SendAnswer(sdp)]
+                return [SendAnswer(sdp), EmitAccept()]
             case Rang(call_sid, sdp):
                 self.call_sid = call_sid
                 return [EmitRinging(sdp is not None), *self._apply(sdp)]
@@ -516,7 +526,7 @@ class CallMachine:
                 return self._open_when_complete()
             case Answered():
                 return self._on_answer(event, before)
-            case SignallingLost():
+            case SignallingLost() | SignallingEnded():
                 return self._on_loss(before)
             case SignallingBack():
                 assert self.reconnect is not None
@@ -548,7 +558,7 @@ class CallMachine:
     def _on_answer(self, event: Answered, before: CallState) -> list[CallEffect]:
         self.reconnect = event.reconnect or self.reconnect
         if before is CallState.RECONNECTING:
-            return [EmitReconnected(), SendWaitingMessages()]
+            return [SendWaitingMessages(), EmitReconnected()]
         if before is CallState.OPEN or self.direction is Direction.INCOMING:
             return []
         self.call_sid = event.call_sid
@@ -558,9 +568,7 @@ class CallMachine:
     def _on_loss(self, before: CallState) -> list[CallEffect]:
         if before is CallState.PENDING:  # the server offers the leg again once we have registered again
             return [EmitCancel()]
-        if before is CallState.RECONNECTING:
-            return [EmitReconnecting(SIGNALLING_LOST)]
-        if before is CallState.OPEN and self.reconnect is not None:
+        if self.state is CallState.RECONNECTING and self.reconnect is not None:
             return [EmitReconnecting(SIGNALLING_LOST)]
         self.state = CallState.CLOSED
         return [StopMedia(), EmitError(CONNECTION_ERROR), EmitDisconnect()]
@@ -590,12 +598,12 @@ def _closing(event: CallEvent) -> list[CallEffect]:
 class Outstanding:
     """Messages of one call that were sent and neither acknowledged nor refused yet, oldest first."""
 
-    _waiting: dict[str, str] = field(default_factory=dict)
+    _waiting: dict[str, bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def sent(self, message_sid: str, frame: str) -> None:
+    def sent(self, message_sid: str, frame: bytes) -> None:
         """Keep a message's frame until the server has judged it."""
         self._waiting[message_sid] = frame
 
@@ -603,7 +611,7 @@ class Outstanding:
         """An ack or an error came. True for the first one about a message of ours; repeats and strangers are False."""
         return self._waiting.pop(message_sid, None) is not None
 
-    def frames(self) -> list[str]:
+    def frames(self) -> list[bytes]:
         """What to send again after a resume, in the order in which it was sent first."""
         return list(self._waiting.values())
 

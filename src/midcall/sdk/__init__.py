@@ -1,0 +1,42 @@
+"""Voice clients in Python: `Device` and `Call`, with the surface of the browser SDK and without audio hardware."""
+
+from midcall.sdk.audio import (
+    AudioSink,
+    AudioSource,
+    CallbackSink,
+    Frames,
+    LevelMeter,
+    LocalStream,
+    RemoteStream,
+    Silence,
+    Tone,
+    WavFile,
+    WavRecorder,
+)
+from midcall.sdk.call import Call, CallerInfo, Message, SentMessage
+from midcall.sdk.device import Device
+from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, NotSupportedError, SdkError, VoiceError
+
+__all__ = [
+    "AudioSink",
+    "AudioSource",
+    "Call",
+    "CallbackSink",
+    "CallerInfo",
+    "Device",
+    "Frames",
+    "InvalidArgumentError",
+    "InvalidStateError",
+    "LevelMeter",
+    "LocalStream",
+    "Message",
+    "NotSupportedError",
+    "RemoteStream",
+    "SdkError",
+    "SentMessage",
+    "Silence",
+    "Tone",
+    "VoiceError",
+    "WavFile",
+    "WavRecorder",
+]

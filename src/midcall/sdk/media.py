@@ -1,0 +1,198 @@
+"""A call's media session on aiortc: offers and answers like a browser's, without candidates of our own.
+
+Imported only by devices that have media, because aiortc takes a while to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import logging
+import re
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from aiortc import (
+    MediaStreamError,
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpCapabilities,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from av import AudioFrame, AudioResampler
+
+from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
+
+log = logging.getLogger("midcall.sdk.media")
+
+LOOPBACK: Final = "127.0.0.1"
+_CANDIDATES: Final = re.compile(r"^a=(candidate:|end-of-candidates).*\r\n", re.MULTILINE)
+_ADDRESS: Final = re.compile(r"^c=IN IP[46] [^\r\n]+", re.MULTILINE)
+_PORT: Final = re.compile(r"^m=audio \d+ ", re.MULTILINE)
+
+
+class _Voice(MediaStreamTrack):
+    """Reads the local stream in real time."""
+
+    kind = "audio"
+
+    def __init__(self, stream: LocalStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._started: float | None = None
+        self._sent = 0
+
+    async def recv(self) -> AudioFrame:
+        if self.readyState != "live":
+            raise MediaStreamError
+        await self._wait_for_turn()
+        data, rate = await self._stream.read()
+        frame = AudioFrame(format="s16", layout="mono", samples=len(data) // 2)
+        frame.planes[0].update(data.ljust(frame.planes[0].buffer_size, b"\0"))
+        frame.sample_rate = rate
+        frame.time_base = fractions.Fraction(1, rate)
+        frame.pts = round(self._sent * FRAME_S * rate)
+        self._sent += 1
+        return frame
+
+    async def _wait_for_turn(self) -> None:
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        wait = self._started + self._sent * FRAME_S - now
+        if wait < -1.0:  # the process slept: go on from here instead of catching up in a burst
+            self._started -= wait
+        elif wait > 0:
+            await asyncio.sleep(wait)
+
+
+class MediaPeer:
+    """One RTCPeerConnection with one audio section."""
+
+    def __init__(
+        self,
+        local: LocalStream,
+        remote: RemoteStream,
+        *,
+        codec_preferences: Sequence[str],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """Opens no socket yet.
+
+        Args:
+            local: what to send.
+            remote: gets what comes.
+            codec_preferences: `pcmu` and `opus`, the wanted one first.
+            on_lost: called once when an established session breaks, or none comes about.
+        """
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._remote = remote
+        self._on_lost = on_lost
+        self._listener: asyncio.Task[None] | None = None
+        self._closing = self._negotiated = False
+        self._sender = self._connection.addTrack(_Voice(local))
+        self._connection.getTransceivers()[0].setCodecPreferences(_preferred(codec_preferences))
+        self._connection.on("track", self._on_track)
+        self._connection.on("connectionstatechange", self._on_state)
+        _gather_on_loopback_too(self._sender.transport.transport.iceGatherer)
+
+    @property
+    def connected(self) -> bool:
+        """Whether ICE and DTLS are up."""
+        return self._connection.connectionState == "connected"
+
+    def codec(self) -> str | None:
+        """The codec we send, spelled as in statistics (`PCMU`, `opus`); None before it is negotiated."""
+        codecs: list[Any] = self._connection.getTransceivers()[0]._codecs
+        return codecs[0].mimeType.partition("/")[2] if codecs and self._negotiated else None
+
+    async def offer(self) -> str:
+        """An offer for a call that we place."""
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        return self._description()
+
+    async def answer(self, offer: str) -> str:
+        """Our answer to the server's offer."""
+        await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        self._negotiated = True
+        return self._description()
+
+    async def apply(self, answer: str) -> None:
+        """The server's answer to our offer."""
+        await self._connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        self._negotiated = True
+
+    def current(self) -> str:
+        """Our description, for a resume."""
+        return self._description()
+
+    async def close(self) -> None:
+        """End the session and its tasks."""
+        self._closing = True
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        await self._connection.close()
+        self._remote.close()
+
+    def _description(self) -> str:
+        """As a browser sends it: candidates are learnt from our checks (reference section 6.2)."""
+        text = _CANDIDATES.sub("", self._connection.localDescription.sdp)
+        return _PORT.sub("m=audio 9 ", _ADDRESS.sub("c=IN IP4 0.0.0.0", text))
+
+    def _on_state(self) -> None:
+        if self._connection.connectionState in ("failed", "closed") and not self._closing:
+            self._closing = True
+            self._on_lost()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio" and self._listener is None:
+            self._listener = asyncio.get_running_loop().create_task(self._listen(track), name="midcall.sdk listener")
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        resamplers: dict[int, AudioResampler] = {}
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(frame, AudioFrame)
+            sinks = self._remote.sinks
+            for rate in {sink.rate for sink in sinks}:
+                resampler = resamplers.setdefault(rate, AudioResampler(format="s16", layout="mono", rate=rate))
+                for piece in resampler.resample(frame):
+                    samples = array("h")
+                    samples.frombytes(bytes(piece.planes[0])[: piece.samples * 2])
+                    for sink in sinks:
+                        if sink.rate == rate:
+                            _write(sink, samples)
+
+
+def _write(sink: Any, samples: array[int]) -> None:
+    try:
+        sink.write(samples)
+    except Exception:
+        log.exception("an audio sink failed")
+
+
+def _preferred(names: Sequence[str]) -> list[Any]:
+    capabilities: RTCRtpCapabilities = RTCRtpSender.getCapabilities("audio")
+    return [
+        codec for name in names for codec in capabilities.codecs if codec.mimeType.lower() == f"audio/{name.lower()}"
+    ]
+
+
+def _gather_on_loopback_too(gatherer: Any) -> None:
+    """aioice leaves 127.0.0.1 out, but there the server may be, and without a network there is nothing else."""
+    connection = gatherer._connection
+    gather = connection.get_component_candidates
+
+    async def with_loopback(component: int, addresses: list[str], timeout: int = 5) -> Any:
+        return await gather(component=component, addresses=[*addresses, LOOPBACK], timeout=timeout)
+
+    connection.get_component_candidates = with_loopback

@@ -1,0 +1,228 @@
+"""The signalling socket: opens it, keeps it alive, and opens the next one when it is lost.
+
+One task reads and one writes; the owner calls `close`. Text goes out in order; what was queued while the socket was
+down follows the greeting of the next one (reference sections 1.2 to 1.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import aiohttp
+
+from midcall.core.client import Backoff
+from midcall.sdk.errors import InvalidStateError
+from midcall.wire.signal import HEARTBEAT
+
+CONNECT_S: Final = 5.0
+WATCHDOG_S: Final = 15.0
+STABLE_S: Final = 10.0
+"""A socket that lived this long starts the waiting times from the beginning."""
+CLOSE_S: Final = 0.5
+"""How long a closing handshake may take."""
+MAX_QUEUED: Final = 4096
+MAX_FRAME: Final = 1024 * 1024
+_ABRUPT: Final = frozenset({None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, 1015})
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why there is no socket.
+
+    Attributes:
+        abrupt: the connection broke or could not be made; False after an orderly close or a silent server.
+        reason: for people.
+        error: the exception underneath, if any.
+    """
+
+    abrupt: bool
+    reason: str
+    error: BaseException | None = None
+
+
+class Listener(Protocol):
+    """Who owns a transport."""
+
+    def greeting(self) -> bytes:
+        """The first frame on each new socket."""
+
+    def on_text(self, text: str) -> None:
+        """A frame came, heartbeats excepted."""
+
+    def on_lost(self, loss: Loss) -> None:
+        """The socket is gone, or one more try failed; the next one is on its way."""
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """A verifying context; with a file, that authority is trusted instead of the system's."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+class Transport:
+    """A socket to one server, for ever: lost ones are replaced with growing waits in between."""
+
+    def __init__(
+        self,
+        url: str,
+        listener: Listener,
+        *,
+        tls: ssl.SSLContext | None = None,
+        session: aiohttp.ClientSession | None = None,
+        use_proxies: bool = False,
+        backoff: Backoff | None = None,
+        chance: Callable[[], float] = random.random,
+        watchdog_s: float = WATCHDOG_S,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            url: `wss://…` or `ws://…`.
+            listener: gets every event.
+            tls: for wss; None uses the system's authorities.
+            session: shared with other devices; None makes one that lives as long as the transport.
+            use_proxies: obey the proxy variables of the environment.
+            backoff: how long to wait between tries.
+            chance: draws from [0, 1).
+            watchdog_s: a server that is silent this long is gone.
+        """
+        self._url = url
+        self._listener = listener
+        self._tls = tls
+        self._session = session
+        self._owns_session = session is None
+        self._use_proxies = use_proxies
+        self._backoff = backoff or Backoff()
+        self._chance = chance
+        self._watchdog_s = watchdog_s
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._wake = asyncio.Event()
+        self._ws: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket right now."""
+        return self._ws is not None
+
+    def open(self) -> None:
+        """Start connecting; does nothing when it has started before."""
+        if self._task is None and not self._closing:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="midcall.sdk transport")
+
+    def send(self, frame: bytes, *, keep: bool) -> bool:
+        """Send a frame; without a socket it waits for the next one if `keep`, and is dropped otherwise.
+
+        Returns:
+            Whether there is a socket.
+
+        Raises:
+            InvalidStateError: too many frames are waiting.
+        """
+        if self._ws is None and not keep:
+            return False
+        if len(self._queue) >= MAX_QUEUED:
+            raise InvalidStateError(f"{MAX_QUEUED} frames are waiting for the server")
+        self._queue.append((frame, keep))
+        self._wake.set()
+        return self._ws is not None
+
+    async def close(self) -> None:
+        """Write what is queued, if there is a socket, and close it. Nothing is called afterwards."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            if self._ws is None:
+                self._task.cancel()
+            _, late = await asyncio.wait({self._task}, timeout=4 * CLOSE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+
+    async def _run(self) -> None:
+        attempt = 0
+        while not self._is_closing():
+            opened_at = asyncio.get_running_loop().time()
+            loss = await self._live_once()
+            if self._is_closing():
+                break
+            if asyncio.get_running_loop().time() - opened_at > STABLE_S:
+                attempt = 0
+            self._listener.on_lost(loss)
+            await asyncio.sleep(self._backoff.delay_s(attempt, chance=self._chance()))
+            attempt += 1
+
+    def _is_closing(self) -> bool:
+        return self._closing
+
+    async def _live_once(self) -> Loss:
+        """One socket from its opening to its end; how it ended."""
+        try:
+            ws = await self._connect()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            return Loss(True, f"no connection to {self._url}: {str(error) or type(error).__name__}", error)
+        self._ws = ws
+        self._queue.appendleft((self._listener.greeting(), False))
+        self._wake.set()
+        writer = asyncio.get_running_loop().create_task(self._write(ws), name="midcall.sdk writer")
+        try:
+            return await self._read(ws)
+        finally:
+            self._ws = None
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._queue = deque(item for item in self._queue if item[1])
+            await ws.close()
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._use_proxies, auto_decompress=False
+            )
+        async with asyncio.timeout(CONNECT_S):
+            return await self._session.ws_connect(
+                self._url,
+                ssl=self._tls if self._tls is not None else True,
+                max_msg_size=MAX_FRAME,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+
+    async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> Loss:
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(self._watchdog_s) as watchdog:
+                async for message in ws:
+                    watchdog.reschedule(clock() + self._watchdog_s)
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        continue
+                    if message.data == HEARTBEAT:
+                        self.send(HEARTBEAT.encode(), keep=False)
+                    else:
+                        self._listener.on_text(message.data)
+        except TimeoutError:
+            return Loss(False, f"the server was silent for {self._watchdog_s:g} s")
+        return Loss(ws.close_code in _ABRUPT, f"the socket was closed with code {ws.close_code}", ws.exception())
+
+    async def _write(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            while self._queue:
+                frame, keep = self._queue.popleft()
+                try:
+                    await ws.send_frame(frame, aiohttp.WSMsgType.TEXT)
+                except (OSError, RuntimeError, aiohttp.ClientError):
+                    if keep:
+                        self._queue.appendleft((frame, keep))
+                    return
+            if self._closing:
+                await ws.close()
+                return
+            self._wake.clear()
+            await self._wake.wait()
