@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-FIELDS: Final = ("account_sid", "call_sid", "message_sid", "subscription_sid")
+FIELDS: Final = ("request_id", "account_sid", "call_sid", "message_sid", "subscription_sid", "device_id")
 """Log fields beyond the text, under the names that the REST API gives them."""
 
 _STYLES: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}

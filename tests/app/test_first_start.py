@@ -84,6 +84,6 @@ async def test_settings_win_over_what_is_remembered(store: MemoryStore) -> None:
 
 async def test_production_refuses_a_weak_token_that_dev_accepted(store: MemoryStore) -> None:
     made = await start(store, auth_token="weak")
-    with pytest.raises(SettingsError, match="auth token in .* is too weak for mode production") as refused:
+    with pytest.raises(SettingsError, match=r"auth token in .* is too weak for mode production") as refused:
         await start(store, made, mode="production")
     assert "= weak" not in str(refused.value)

@@ -3,52 +3,172 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+import ssl
+from pathlib import Path
 
+import apsw
 from aiohttp import web
 
-from midcall.app import health
 from midcall.app.clock import SystemClock
 from midcall.bus.local import LocalBus
-from midcall.folder import Folder
-from midcall.ports import Bus, Clock, Entropy, Store, Trace
-from midcall.settings import Settings
-from midcall.storage.memory import MemoryStore
+from midcall.core.lanes import Encoding
+from midcall.core.messages import Limits
+from midcall.core.sids import AccountSid, CallSid
+from midcall.folder import Folder, FolderUnusable
+from midcall.media import make_media
+from midcall.ports import Bus, Clock, DeviceId, Devices, Entropy, Invite, Media, Sender, Store, Trace
+from midcall.rest.app import rest_app
+from midcall.rest.endpoint import Api
+from midcall.rest.health import Health
+from midcall.settings import Settings, SettingsError
+from midcall.storage.sqlite import SqliteStore
 from midcall.storage.trace import MemoryTrace
+from midcall.switch.accounts import Accounts
+from midcall.switch.calls import Calls
+from midcall.switch.fetch import TwimlFetcher
+from midcall.switch.legs import Legs
+from midcall.switch.messages import Messages
+from midcall.switch.rooms import Rooms
+from midcall.telemetry import Metrics
+from midcall.webhooks.dispatcher import Dispatcher
+from midcall.webhooks.guard import Guard, Mode
+from midcall.webhooks.sender import HttpSender
+
+_log = logging.getLogger(__name__)
+
+LAST_CALLBACKS_S: Final = 2.0
+"""How long a stopping server waits for callbacks about calls that it ended. What is left goes out at the next start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """A wired server, before and after it listens."""
 
-    clock: Clock
-    entropy: Entropy
-    store: Store
-    trace: Trace
-    bus: Bus
-    health: health.Health
-    web: web.Application
+    def __init__(self, settings: Settings, folder: Folder) -> None:
+        self.clock: Clock = SystemClock()
+        self.entropy: Entropy = secrets.token_bytes
+        self.metrics = Metrics()
+        self.bus: Bus = LocalBus()
+        self.sender: Sender = _sender(settings)
+        self.store: Store = _store(settings, folder)
+        self.trace: Trace = MemoryTrace()
+        self.media: Media = _media(settings)
+        self.accounts = Accounts(self.store, self.clock)
+        self.messages = Messages(
+            store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=_limits(settings)
+        )
+        self.dispatcher = Dispatcher(
+            self.store, self.sender, self.bus, self.clock, self.trace, self.entropy, encoding=_encoding(settings)
+        )
+        self.devices: Devices = _NoDevices()
+        self.legs = Legs(
+            store=self.store,
+            media=self.media,
+            devices=self.devices,
+            bus=self.bus,
+            fetcher=TwimlFetcher(self.store, self.sender, self.clock, self.trace),
+            clock=self.clock,
+            entropy=self.entropy,
+            trace=self.trace,
+        )
+        self.calls = Calls(
+            store=self.store,
+            legs=self.legs,
+            rooms=Rooms(self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy),
+            clock=self.clock,
+            entropy=self.entropy,
+            resume_floor_s=settings.resume_window,
+        )
+        self._unready: str | None = "starting"
+        self.web = self._web(settings)
+
+    def _web(self, settings: Settings) -> web.Application:
+        api = Api(
+            store=self.store,
+            calls=self.calls,
+            messages=self.messages,
+            accounts=self.accounts,
+            trace=self.trace,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
+        health = Health(
+            readiness=lambda: self._unready, metrics=self.metrics, metrics_token=settings.metrics_token or None
+        )
+        return rest_app(api, health, self.metrics)
 
     async def start(self) -> None:
-        """End what a crash left over, then let the lanes and the media run."""
-        self.health.is_ready = True
+        """End what a crash left over, then let media and lanes run."""
+        if ended := await self.calls.recover():
+            _log.warning("%d calls were live when the last server died; they have ended now", ended)
+        await self.media.start(self.legs.on_media)
+        await self.dispatcher.start()
+        self._unready = None
 
-    def refuse_new_work(self) -> None:
-        self.health.is_ready = False
+    async def stop(self, drain_s: float, hurry: asyncio.Event) -> None:
+        """Refuse new work, give live calls their time (less when `hurry` is set), end them, tell their servers."""
+        self._unready = "stopping"
+        if drain_s and self.calls.live:
+            _log.info("%d live calls have %g s to end", self.calls.live, drain_s)
+        await _before(hurry, self.calls.stop(drain_s))
+        if hurry.is_set():
+            await self.calls.stop(0)
+        else:
+            await _before(hurry, self._tell_all(LAST_CALLBACKS_S))
 
-    def live_calls(self) -> int:
-        return 0
-
-    async def calls_over(self) -> None:
-        """Returns when no call is live."""
-
-    async def end_calls(self) -> None:
-        """Complete what is live."""
+    async def _tell_all(self, limit_s: float) -> None:
+        """Wait until nothing is due, so that servers hear of the calls that just ended."""
+        until = self.clock.monotonic() + limit_s
+        while self.clock.monotonic() < until:
+            due = await self.store.next_due()
+            if due is None or due > self.clock.now():
+                return
+            await asyncio.sleep(0.02)
 
     async def close(self) -> None:
         """Let go in the order of the flow: deliveries in flight settle before the store closes."""
+        await self.calls.close()
+        await self.dispatcher.close()
+        await self.sender.close()
+        await self.media.close()
         await self.trace.close()
         await self.store.close()
+
+
+class _NoDevices:
+    """Nobody is registered: stands in until the signalling edge is here."""
+
+    def registered(self, account: AccountSid, identity: str) -> Sequence[DeviceId]:
+        return ()
+
+    def declares_no_media(self, device: DeviceId) -> bool:
+        return False
+
+    def invite(self, device: DeviceId, invite: Invite) -> None: ...
+
+    def ringing(self, leg: CallSid, sdp: str | None) -> None: ...
+
+    def answer(self, leg: CallSid, sdp: str | None) -> None: ...
+
+    def taken(self, leg: CallSid, winner: DeviceId) -> None: ...
+
+    def hangup(self, leg: CallSid, code: int | None = None, message: str | None = None) -> None: ...
+
+    def reader(self, leg: CallSid) -> str | None:
+        return None
+
+
+async def _before(hurry: asyncio.Event, work: Coroutine[object, object, None]) -> None:
+    """Do the work, or give it up when somebody is in a hurry."""
+    working = asyncio.ensure_future(work)
+    hurried = asyncio.ensure_future(hurry.wait())
+    try:
+        await asyncio.wait((working, hurried), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        hurried.cancel()
+        await asyncio.gather(working, hurried, return_exceptions=True)
 
 
 async def build(settings: Settings, folder: Folder) -> App:
@@ -57,19 +177,51 @@ async def build(settings: Settings, folder: Folder) -> App:
     Args:
         settings: checked.
         folder: taken by this process.
+
+    Raises:
+        FolderUnusable: the database cannot be opened.
+        SettingsError: a file that a setting names cannot be used.
     """
-    clock = SystemClock()
-    store = MemoryStore()
-    trace = MemoryTrace()
-    state = health.Health()
-    application = web.Application()
-    health.add_routes(application, state)
-    return App(
-        clock=clock,
-        entropy=secrets.token_bytes,
-        store=store,
-        trace=trace,
-        bus=LocalBus(),
-        health=state,
-        web=application,
+    return App(settings, folder)
+
+
+def _store(settings: Settings, folder: Folder) -> Store:
+    try:
+        return SqliteStore.open(":memory:" if settings.keeps_nothing else folder.database)
+    except apsw.Error as error:
+        raise FolderUnusable(f"{folder.database} cannot be opened as a database: {error}") from None
+
+
+def _sender(settings: Settings) -> Sender:
+    mode = Mode.PRODUCTION if settings.is_production else Mode.DEV
+    guard = Guard(mode, (*settings.allow_hosts, *settings.allow_networks))
+    try:
+        return HttpSender(guard, ca_file=Path(settings.webhook_ca_file) if settings.webhook_ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"webhook_ca_file = {settings.webhook_ca_file!r} cannot be used ({error}): it takes the path of a PEM file"
+        ) from None
+
+
+def _encoding(settings: Settings) -> Encoding | None:
+    return None if settings.callback_encoding == "auto" else Encoding(settings.callback_encoding)
+
+
+def _media(settings: Settings) -> Media:
+    return make_media(
+        settings.media_engine,
+        workers=settings.media_workers,
+        addresses=settings.media_addresses,
+        ports=(settings.media_port_min, settings.media_port_max),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        rest_content_chars=settings.rest_content_chars,
+        sdk_content_bytes=settings.sdk_content_bytes,
+        waiting_per_leg=settings.messages_waiting,
+        per_second=settings.messages_per_second,
+        subscriptions_per_leg=settings.subscriptions_per_call,
+        first_sequence=settings.first_sequence,
     )

@@ -26,6 +26,7 @@ from midcall.app.assembly import App, build
 from midcall.app.first_start import ensure_credentials
 from midcall.app.listening import Sites, Sockets, bind
 from midcall.certs.authority import Certificates, ensure
+from midcall.core.redaction import redact
 from midcall.folder import Credentials, Folder, FolderUnusable, ServerInfo
 from midcall.settings import Settings
 
@@ -56,7 +57,7 @@ def run(settings: Settings, *, on_ready: OnReady | None = None, notes: Sequence[
     Raises:
         FolderBusy, FolderUnusable, PortBusy, SettingsError: it cannot start; the text says why and what to do.
     """
-    logs.configure(level=settings.log_level, style=settings.log_format)
+    logs.configure(level=settings.log_level, style=settings.log_format, redact=redact)
     for note in notes:
         _log.warning(note)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -121,30 +122,11 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
                 folder.write_server(info)
                 yield Running(info, credentials, app, hurry)
             finally:
-                await _stop(app, sites, settings.drain, hurry)
+                await app.stop(settings.drain, hurry)
+                await sites.close()
                 folder.remove_server()
         finally:
             await app.close()
-
-
-async def _stop(app: App, sites: Sites, drain_s: float, hurry: asyncio.Event) -> None:
-    """New work is refused, live calls get their time, then everything ends in the order of the flow."""
-    app.refuse_new_work()
-    if drain_s and (live := app.live_calls()):
-        _log.info("%d live calls have %g s to end", live, drain_s)
-        await _first(app.calls_over(), hurry.wait(), timeout=drain_s)
-    await app.end_calls()
-    await sites.close()
-
-
-async def _first(*waits: object, timeout: float) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
-    try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _folder(settings: Settings, held: ExitStack) -> Folder:

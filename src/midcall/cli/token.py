@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Annotated
 
@@ -11,6 +10,8 @@ import typer
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.options import DataDir, credentials_of, folder_of
 from midcall.core import sids
+from midcall.core.sids import AccountSid, ApplicationSid, KeySid
+from midcall.folder import Credentials
 
 
 def token(
@@ -41,4 +42,37 @@ def token(
     """
     if identity is None and incoming:
         raise Failure("a client that may be called needs a name: add --identity NAME, or --no-incoming", ExitCode.USAGE)
-    print(identity, ttl, application_sid, outgoing, data_dir, time.time(), sids, re, credentials_of, folder_of)
+    if application_sid is not None and sids.parse(application_sid, "AP") is None:
+        raise Failure(f"{application_sid} is no application: its sid is AP and 32 hex digits", ExitCode.USAGE)
+    made = credentials_of(folder_of(data_dir), data_dir)
+    print(
+        signed(made, identity, ttl, (application_sid or made.application_sid) if outgoing else None, incoming=incoming)
+    )
+
+
+def signed(made: Credentials, identity: str | None, ttl: int, application_sid: str | None, *, incoming: bool) -> str:
+    """The token, checked as the server will check it.
+
+    Raises:
+        Failure: the server would refuse it.
+    """
+    from midcall.core import tokens
+    from midcall.core.errors import Refused
+
+    now = time.time()
+    token = tokens.mint(
+        key_sid=KeySid(made.api_key_sid),
+        secret=made.api_key_secret,
+        account_sid=AccountSid(made.account_sid),
+        now=now,
+        token_id=f"{made.api_key_sid}-{now:.0f}",
+        identity=identity,
+        ttl_s=ttl,
+        incoming=incoming,
+        application_sid=ApplicationSid(application_sid) if application_sid else None,
+    )
+    try:
+        tokens.check_life(tokens.verify(token, made.api_key_secret), now)
+    except Refused as refused:
+        raise Failure(f"the server would refuse this token: {refused.detail}", ExitCode.USAGE) from None
+    return token
