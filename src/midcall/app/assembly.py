@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 import ssl
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Final
 
 import apsw
 from aiohttp import web
