@@ -34,11 +34,13 @@ from midcall.core.effects import (
     TellRoom,
 )
 from midcall.core.leg import Leg
+from midcall.core.messages import Log
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.core.sids import AccountSid, AlertSid, CallSid
 from midcall.ports import (
     AnswerReady,
     ApplyAnswer,
+    Bus,
     Clock,
     DeviceId,
     Devices,
@@ -51,6 +53,7 @@ from midcall.ports import (
     MediaEvent,
     MediaFailed,
     MediaLost,
+    Nudge,
     OfferReady,
     PlayRingback,
     StatusLane,
@@ -84,6 +87,7 @@ class Legs:
         store: Store,
         media: Media,
         devices: Devices,
+        bus: Bus,
         fetcher: TwimlFetcher,
         clock: Clock,
         entropy: Entropy,
@@ -93,6 +97,7 @@ class Legs:
         self._store = store
         self._media = media
         self._devices = devices
+        self._bus = bus
         self._fetcher = fetcher
         self._clock = clock
         self._entropy = entropy
@@ -206,8 +211,8 @@ class Legs:
     def _perform(self, leg: Leg, effect: LegEffect) -> None:
         sid = leg.sid
         match effect:
-            case Report():
-                pass  # stored with the step
+            case Report():  # stored with the step
+                self._bus.nudge(Nudge(sid, Log.STATUS))
             case RaiseAlert(code=code, reason=reason):
                 log.warning("alert %d: %s", code, reason, extra={"call_sid": sid})
             case Note(kind=kind, detail=detail):
