@@ -223,7 +223,7 @@ def retry_after_s(text: str | None, *, now: float) -> float | None:
         return float(text[:10])
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a zone of many digits overflows
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

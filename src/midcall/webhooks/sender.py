@@ -200,7 +200,7 @@ def _explained(reuse: _Reuse, *, may_resend: bool) -> Iterator[None]:
             raise  # the limit for everything: `send` has a sentence for it
         raise _Failed(BROKEN, "the server stopped answering") from None
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        if may_resend and reuse.reused and not reuse.answered and getattr(error, "message", None) is None:
+        if may_resend and reuse.reused and not reuse.answered and not _has_begun_to_answer(error):
             raise _StaleConnection from None
         raise _Failed(BROKEN, "the server closed the connection without a complete answer") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -210,6 +210,11 @@ def _explained(reuse: _Reuse, *, may_resend: bool) -> Iterator[None]:
     except Exception as error:
         _log.exception("a webhook request failed in an unexpected way")
         raise _Failed(BROKEN, f"the request failed: {type(error).__name__}") from None
+
+
+def _has_begun_to_answer(error: aiohttp.ClientError) -> bool:
+    """Whether the connection broke within the head of an answer: then its message is that head, not a text."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
 
 
 def _words(error: BaseException) -> str:
