@@ -437,7 +437,8 @@ class Call(Emitter):
                 for frame in self._outstanding.frames():
                     self._link.transmit_encoded(frame)
             case core.SendAnswer() | core.SendReject() | core.SendHangup() | core.SendResume():
-                self._link.transmit(self._frame(effect), keep=True)
+                # A resume is made anew for every socket; the others must not be lost with one.
+                self._link.transmit(self._frame(effect), keep=not isinstance(effect, core.SendResume))
             case _:
                 self._emit_effect(effect)
 

@@ -143,7 +143,7 @@ class Device(Emitter):
     @property
     def calls(self) -> tuple[Call, ...]:
         """Incoming calls that are pending."""
-        return tuple(call for call in self._calls.values() if call.status() == CallState.PENDING)
+        return tuple(call for call in self._each() if call.status() == CallState.PENDING)
 
     @property
     def is_busy(self) -> bool:
@@ -241,14 +241,14 @@ class Device(Emitter):
 
     def disconnect_all(self) -> None:
         """End the call that is up; pending calls go on ringing elsewhere."""
-        for call in list(self._calls.values()):
+        for call in self._each():
             call.disconnect()
 
     async def destroy(self) -> None:
         """Reject pending calls, end the active one, close the socket. The device cannot be used again."""
         if self.state is DeviceState.DESTROYED:
             return
-        for call in list(self._calls.values()):
+        for call in self._each():
             call.reject()
             call.disconnect()
         self._stop_timers()
@@ -304,7 +304,7 @@ class Device(Emitter):
         self._resolve("unregistered")
         if loss.abrupt:
             self._emit_error(VoiceError(31005, loss.reason, loss.error))
-        for call in list(self._calls.values()):
+        for call in self._each():
             call._handle(core.SignallingLost())
         self._abandon_calls(closed_only=True)
 
@@ -346,7 +346,7 @@ class Device(Emitter):
         self._announce_expiry(frame.token.ttl)
         if self._registration.connected:  # a new token on the same socket: nothing was lost
             return
-        for call in list(self._calls.values()):
+        for call in self._each():
             call._handle(core.SignallingBack())
         self._register(core.StreamConnected())
         self._resolve("connected")
@@ -382,7 +382,7 @@ class Device(Emitter):
         self._register(core.StreamRefused())
         self._register(core.StreamLost())
         self._fail_waiting(error)
-        for call in list(self._calls.values()):
+        for call in self._each():
             call._handle(core.SignallingEnded())
         self._abandon_calls()
         if transport is not None:
@@ -464,13 +464,17 @@ class Device(Emitter):
         if self._mirror_message_errors:
             self._emit_error(error)
 
+    def _each(self) -> list[Call]:
+        """All calls, once each: an outgoing one is kept under both of its ids."""
+        return list(dict.fromkeys(self._calls.values()))
+
     def _forget(self, call: Call) -> None:
         for call_id in (call._sid, call.outbound_connection_id):
             if call_id is not None and self._calls.get(call_id) is call:
                 del self._calls[call_id]
 
     def _abandon_calls(self, *, closed_only: bool = False) -> None:
-        for call in list(self._calls.values()):
+        for call in self._each():
             if call.status() == CallState.CLOSED or not closed_only:
                 call._give_up_messages()
                 self._forget(call)

@@ -1,0 +1,59 @@
+"""A scripted signalling server, and devices without media for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from midcall.sdk import Device
+from support.scripted_server import Connection, Server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    application = web.Application()
+    application.router.add_get("/signal", server.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/signal"
+    yield server
+    await runner.cleanup()
+
+
+MakeDevice = Callable[..., Device]
+
+
+@pytest.fixture
+async def make_device(server: Server) -> AsyncIterator[MakeDevice]:
+    """Devices without media for the server, destroyed when the test ends."""
+    devices: list[Device] = []
+
+    def make(**options: Any) -> Device:
+        devices.append(Device("token", **{"url": server.url, "media": "none", **options}))
+        return devices[-1]
+
+    yield make
+    for device in devices:
+        await device.destroy()
+
+
+@pytest.fixture
+async def registered(server: Server, make_device: MakeDevice) -> Callable[..., Awaitable[tuple[Device, Connection]]]:
+    """A registered device and the server's end of its socket."""
+
+    async def make(**options: Any) -> tuple[Device, Connection]:
+        device = make_device(**options)
+        registration = asyncio.create_task(device.register())
+        connection = await server.connection()
+        await connection.registered()
+        await registration
+        return device, connection
+
+    return make
