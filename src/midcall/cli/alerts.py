@@ -49,14 +49,15 @@ def alerts(
     server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
     query = {} if call is None else {"CallSid": call_sid(call)}
     path = f"/midcall/v1/Accounts/{credentials.account_sid}/Alerts.json"
+    body = rest.get(server, credentials, path, query)
     if json:
-        print(rest.get(server, credentials, path, query, msgspec.Raw).__bytes__().decode())
+        print(body.decode())
         return
-    page = rest.get(server, credentials, path, query, AlertPage)
+    page = rest.read(body, AlertPage)
     if not page.alerts:
         print("no alerts")
     for row in page.alerts:
-        print(line(row))
+        print(rest.printable(line(row)))
 
 
 def line(row: AlertRow) -> str:

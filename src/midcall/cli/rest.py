@@ -21,11 +21,11 @@ class _Problem(msgspec.Struct):
     code: int = 0
 
 
-def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str], kind: type[T]) -> T:
-    """Fetch one JSON document.
+def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str]) -> bytes:
+    """Fetch one JSON document as the server spells it.
 
     Raises:
-        Failure: the server cannot be reached, refuses, or answers something else.
+        Failure: the server cannot be reached, or refuses.
     """
     # http.client, because a proxy from the environment must not get between us and the loopback.
     connection = http.client.HTTPConnection(urlsplit(server.http_url).netloc, timeout=TIMEOUT)
@@ -43,10 +43,24 @@ def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str
         connection.close()
     if answer.status != 200:
         raise Failure(_refusal(answer.status, body))
+    return body
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """The document as one of our shapes.
+
+    Raises:
+        Failure: it is something else.
+    """
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
-        raise Failure(f"{server.http_url}{path} answered something unexpected ({error}); is it this version?") from None
+        raise Failure(f"the server's answer cannot be read ({error}); is it of this version?") from None
+
+
+def printable(text: str) -> str:
+    """Without control characters: what comes from callers must not steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _refusal(status: int, body: bytes) -> str:

@@ -41,11 +41,12 @@ def timeline(
     folder = folder_of(data_dir)
     server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
     path = f"/midcall/v1/Accounts/{credentials.account_sid}/Calls/{sid}/Timeline.json"
+    body = rest.get(server, credentials, path, {})
     if json:
-        print(rest.get(server, credentials, path, {}, msgspec.Raw).__bytes__().decode())
+        print(body.decode())
         return
-    for row in rest.get(server, credentials, path, {}, Timeline).events:
-        print(line(row))
+    for row in rest.read(body, Timeline).events:
+        print(rest.printable(line(row)))
 
 
 def line(row: EventRow) -> str:
