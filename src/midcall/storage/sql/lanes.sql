@@ -54,4 +54,4 @@ SELECT sid, log FROM lanes WHERE ready_at <= ? ORDER BY ready_at, row LIMIT ?
 SELECT min(ready_at) FROM lanes WHERE ready_at IS NOT NULL
 
 -- name: clear_leases
-UPDATE lanes SET leased_until = NULL, ready_at = due_at WHERE leased_until IS NOT NULL
+UPDATE lanes SET leased_until = NULL, ready_at = due_at WHERE ready_at IS NOT NULL AND leased_until IS NOT NULL
