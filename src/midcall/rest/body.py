@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from midcall.core import errors
 from midcall.core.errors import Refused
@@ -71,15 +72,31 @@ async def _multipart(request: web.Request, limits: BodyLimits) -> Fields:
     left = limits.bytes
     try:
         async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader) or part.name is None or len(pairs) == forms.MAX_FIELDS:
-                raise Unreadable("its parts are not simple named fields")
-            value = bytearray()
-            while chunk := await part.read_chunk():
-                value += chunk
-                if len(value) > left:
-                    raise Refused(errors.BODY_TOO_LARGE)
+            if not isinstance(part, BodyPartReader) or part.name is None or _is_encoded(part):
+                raise Unreadable("its parts are not plain named fields")
+            if len(pairs) == forms.MAX_FIELDS:
+                raise Unreadable(f"more than {forms.MAX_FIELDS} parameters")
+            value = await _value(part, left)
             left -= len(value)
-            pairs.append((part.name, part.decode(bytes(value)).decode()))
-    except (ValueError, AssertionError, RuntimeError, KeyError) as error:  # aiohttp's ways to say "malformed"
-        raise Unreadable("its parts are malformed") from error
+            pairs.append((part.name, value.decode()))
+    except Unreadable:
+        raise
+    # aiohttp's ways to say "malformed"; UnicodeDecodeError is a ValueError.
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError):
+        raise Unreadable("its parts are malformed") from None
     return Fields(pairs)
+
+
+async def _value(part: BodyPartReader, most: int) -> bytes:
+    value = bytearray()
+    while chunk := await part.read_chunk():
+        value += chunk
+        if len(value) > most:
+            raise Refused(errors.BODY_TOO_LARGE)
+    return bytes(value)
+
+
+def _is_encoded(part: BodyPartReader) -> bool:
+    """RFC 7578, section 4.7: transfer encodings are deprecated; nobody gets to send us a decompression bomb."""
+    plain = part.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "binary").lower() in ("7bit", "8bit", "binary")
+    return not plain or hdrs.CONTENT_ENCODING in part.headers
