@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jwt
 import pytest
 
 import midcall as package
-from midcall.cli import alerts, settings, timeline
+from midcall.cli import alerts, main, settings, timeline
 from midcall.cli.credentials import as_environment
 from midcall.cli.rest import printable
 from midcall.folder import Credentials
-from support.processes import Midcall, Serve
+from support.processes import ENVIRONMENT, MIDCALL, Done, Folder, serve_in_background
 
 ROOT = Path(__file__).parents[2]
-KEYS = [
+KEYS = (
     *("account_sid", "auth_token", "api_key_sid", "api_key_secret", "application_sid"),
     *("https_url", "http_url", "signaling_host", "ca_file", "mode"),
-]
+)
+
+Run = Callable[..., Done]
 
 
-async def test_the_version_is_printed(midcall: Midcall) -> None:
-    done = await midcall("--version")
-    assert (done.code, done.out) == (0, f"midcall {package.__version__}\n")
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    """One server for all tests that only ask it something."""
+    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
+        yield folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """The program in this process: as fast as a function, with the exit code of the real one."""
+
+    def run(*arguments: object, **environment: str) -> Done:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["midcall", *(str(argument) for argument in arguments)])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        shown = capsys.readouterr()
+        return Done(code, shown.out, shown.err)
+
+    return run
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run([*MIDCALL, "--version"], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout == f"midcall {package.__version__}\n"
 
 
 @pytest.mark.parametrize("command", ["serve", "demo", "credentials", "token", "alerts", "timeline", "settings"])
-async def test_each_command_explains_itself_with_an_example(midcall: Midcall, command: str) -> None:
-    done = await midcall(command, "--help", COLUMNS="120")
+def test_each_command_explains_itself_with_an_example(run: Run, command: str) -> None:
+    done = run(command, "--help")
     assert done.code == 0
     assert f"  midcall {command}" in done.out
 
 
-async def test_credentials_as_json_have_the_documented_keys(midcall: Midcall, serve: Serve) -> None:
-    served = await serve()
-    done = await midcall("credentials", "--format", "json", "--data-dir", str(served.data_dir))
-    shown = json.loads(done.out)
-    assert list(shown) == KEYS
+def test_credentials_as_json_have_the_documented_keys(run: Run, served: Folder) -> None:
+    shown = json.loads(run("credentials", "--format", "json", "--data-dir", served.path).out)
+    assert tuple(shown) == KEYS
+    assert {name: shown[name] for name in KEYS[:5]} == served.credentials
     assert {name: shown[name] for name in KEYS[5:]} == {name: served.info[name] for name in KEYS[5:]}
 
 
-async def test_credentials_as_text_show_each_value(midcall: Midcall, serve: Serve) -> None:
-    served = await serve()
-    done = await midcall("credentials", MIDCALL_DATA_DIR=str(served.data_dir))
-    for value in json.loads((served.data_dir / "credentials.json").read_text()).values():
-        assert value in done.out
+def test_credentials_as_text_show_each_value(run: Run, served: Folder) -> None:
+    shown = run("credentials", MIDCALL_DATA_DIR=str(served.path)).out
+    for value in served.credentials.values():
+        assert value in shown
 
 
-async def test_credentials_as_environment_can_be_evaluated_by_a_shell(midcall: Midcall, serve: Serve) -> None:
-    served = await serve()
-    done = await midcall("credentials", "--format", "env", "--data-dir", str(served.data_dir))
-    shell = await asyncio.create_subprocess_exec(
-        *("sh", "-c", 'eval "$1"; printenv TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_API_KEY TWILIO_API_SECRET'),
-        *("sh", done.out),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await shell.communicate()
-    made = json.loads((served.data_dir / "credentials.json").read_text())
-    assert out.decode().split() == [
-        *(made[name] for name in ("account_sid", "auth_token", "api_key_sid", "api_key_secret")),
-    ]
+def test_credentials_as_environment_can_be_evaluated_by_a_shell(run: Run, served: Folder) -> None:
+    exports = run("credentials", "--format", "env", "--data-dir", served.path).out
+    script = 'eval "$1"; printenv TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_API_KEY TWILIO_API_SECRET'
+    shell = subprocess.run(["sh", "-c", script, "sh", exports], capture_output=True, text=True, check=True)
+    assert shell.stdout.split() == list(served.credentials.values())[:4]
 
 
 def test_odd_secrets_are_quoted_for_the_shell() -> None:
@@ -71,24 +91,30 @@ def test_odd_secrets_are_quoted_for_the_shell() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["credentials"], ["token", "--identity", "a"], ["alerts"], ["timeline", "CA" + "0" * 32]]
+    "command",
+    [["credentials"], ["token", "--identity", "a"], ["alerts"], ["timeline", "CA" + "0" * 32]],
+    ids=lambda command: command[0],
 )
-async def test_without_a_server_commands_say_how_to_start_one(
-    midcall: Midcall, tmp_path: Path, command: list[str]
-) -> None:
-    done = await midcall(*command)
+def test_without_a_server_commands_say_how_to_start_one(run: Run, tmp_path: Path, command: list[str]) -> None:
+    done = run(*command)
     assert done.code == 3
     assert "./.midcall" in done.err
     assert done.err.endswith("start one with: midcall serve\n")
-    elsewhere = await midcall(*command, "--data-dir", str(tmp_path / "other"))
+    elsewhere = run(*command, "--data-dir", tmp_path / "other")
     assert elsewhere.err.endswith(f"start one with: midcall serve --data-dir {tmp_path}/other\n")
 
 
-async def test_the_token_is_what_the_sdk_takes(midcall: Midcall, serve: Serve) -> None:
-    served = await serve()
-    made = json.loads((served.data_dir / "credentials.json").read_text())
-    done = await midcall("token", "--identity", "alice", "--ttl", "60", "--data-dir", str(served.data_dir))
-    claims = jwt.decode(done.out.strip(), made["api_key_secret"], algorithms=["HS256"])
+def test_a_damaged_file_of_the_folder_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").write_text("{}")
+    done = run("token", "--identity", "a", "--data-dir", tmp_path)
+    assert done.code == 1
+    assert f"{tmp_path}/credentials.json is damaged" in done.err
+
+
+def test_the_token_is_what_the_sdk_takes(run: Run, served: Folder) -> None:
+    made = served.credentials
+    token = run("token", "--identity", "alice", "--ttl", "60", "--data-dir", served.path).out.strip()
+    claims = jwt.decode(token, made["api_key_secret"], algorithms=["HS256"])
     assert (claims["iss"], claims["sub"]) == (made["api_key_sid"], made["account_sid"])
     assert claims["exp"] - claims["nbf"] == 60
     assert claims["grants"] == {
@@ -97,17 +123,14 @@ async def test_the_token_is_what_the_sdk_takes(midcall: Midcall, serve: Serve) -
     }
 
 
-async def test_a_token_can_be_for_one_direction_or_another_application(midcall: Midcall, serve: Serve) -> None:
-    folder = ("--data-dir", str((await serve()).data_dir))
+def test_a_token_can_be_for_one_direction_or_another_application(run: Run, served: Folder) -> None:
+    def voice(*arguments: str) -> object:
+        token = run("token", *arguments, "--data-dir", served.path).out.strip()
+        return jwt.decode(token, options={"verify_signature": False})["grants"]["voice"]
+
     application = "AP" + "0" * 32
-    outgoing = await midcall("token", "--no-incoming", "--application-sid", application, *folder)
-    incoming = await midcall("token", "--identity", "bob", "--no-outgoing", *folder)
-
-    def voice(token: str) -> object:
-        return jwt.decode(token.strip(), options={"verify_signature": False})["grants"]["voice"]
-
-    assert voice(outgoing.out) == {"outgoing": {"application_sid": application}}
-    assert voice(incoming.out) == {"incoming": {"allow": True}}
+    assert voice("--no-incoming", "--application-sid", application) == {"outgoing": {"application_sid": application}}
+    assert voice("--identity", "bob", "--no-outgoing") == {"incoming": {"allow": True}}
 
 
 @pytest.mark.parametrize(
@@ -118,54 +141,52 @@ async def test_a_token_can_be_for_one_direction_or_another_application(midcall: 
         (["--identity", "a", "--application-sid", "AP1"], "AP1 is no application"),
     ],
 )
-async def test_a_token_that_would_be_refused_is_not_made(
-    midcall: Midcall, serve: Serve, arguments: list[str], said: str
-) -> None:
-    done = await midcall("token", *arguments, "--data-dir", str((await serve()).data_dir))
+def test_a_token_that_would_be_refused_is_not_made(run: Run, served: Folder, arguments: list[str], said: str) -> None:
+    done = run("token", *arguments, "--data-dir", served.path)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
 
 
-async def test_alerts_are_listed_as_text_and_as_json(midcall: Midcall, serve: Serve) -> None:
-    folder = ("--data-dir", str((await serve()).data_dir))
-    assert (await midcall("alerts", *folder)).out == "no alerts\n"
-    assert json.loads((await midcall("alerts", "--json", *folder)).out)["alerts"] == []
+def test_alerts_are_listed_as_text_and_as_json(run: Run, served: Folder) -> None:
+    assert run("alerts", "--data-dir", served.path).out == "no alerts\n"
+    assert json.loads(run("alerts", "--json", "--data-dir", served.path).out)["alerts"] == []
 
 
-async def test_the_timeline_of_an_unknown_call_is_refused_by_the_server(midcall: Midcall, serve: Serve) -> None:
-    done = await midcall("timeline", "CA" + "0" * 32, "--data-dir", str((await serve()).data_dir))
+def test_the_timeline_of_an_unknown_call_is_refused_by_the_server(run: Run, served: Folder) -> None:
+    done = run("timeline", "CA" + "0" * 32, "--data-dir", served.path)
     assert done.code == 1
     assert "the server refused: " in done.err
     assert "(HTTP 404, code 20404)" in done.err
 
 
-async def test_what_is_no_call_is_refused_before_anybody_is_asked(midcall: Midcall) -> None:
-    done = await midcall("timeline", "KX" + "0" * 32)
+def test_what_is_no_call_is_refused_before_anybody_is_asked(run: Run) -> None:
+    done = run("timeline", "KX" + "0" * 32)
     assert done.code == 2
     assert "a call's sid is CA and 32 hex digits" in done.err
 
 
-async def test_set_needs_a_name_and_a_value(midcall: Midcall) -> None:
-    done = await midcall("serve", "--set", "drain_s")
-    assert (done.code, done.err) == (
-        2,
-        "midcall: --set drain_s cannot be used: it takes NAME=VALUE, such as --set drain_s=5\n",
+def test_set_needs_a_name_and_a_value(run: Run) -> None:
+    done = run("serve", "--set", "drain_s")
+    assert done.code == 2
+    assert done.err == "midcall: --set drain_s cannot be used: it takes NAME=VALUE, such as --set drain_s=5\n"
+
+
+def test_an_unusable_setting_stops_the_start_with_one_sentence(run: Run) -> None:
+    done = run("serve", MIDCALL_PORT="http")
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        "midcall: port = 'http' (from MIDCALL_PORT) cannot be used: it takes a whole number from 0 to 65535\n"
     )
 
 
-async def test_a_reader_that_stops_early_is_no_error(midcall: Midcall, tmp_path: Path) -> None:
-    done = await midcall("settings")
-    assert done.code == 0
-    assert done.out == settings.example_file()
-
-
-def test_the_example_file_is_current() -> None:
-    assert (ROOT / "midcall.example.toml").read_text() == settings.example_file(), "run: make docs"
+def test_the_example_file_is_current(run: Run) -> None:
+    assert run("settings").out == settings.example_file()
+    assert (ROOT / "midcall.example.toml").read_text() == settings.example_file(), "print it: midcall settings"
 
 
 def test_the_settings_page_is_current() -> None:
     page = ROOT / "docs" / "reference" / "settings.md"
-    assert page.read_text() == settings.reference_page(), "run: make docs"
+    assert page.read_text() == settings.reference_page(), "print it: midcall settings --format markdown"
 
 
 def test_a_line_of_a_timeline_is_short_and_cannot_steer_a_terminal() -> None:

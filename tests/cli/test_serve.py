@@ -92,14 +92,6 @@ async def test_a_busy_port_is_named_with_its_flag(midcall: Midcall, tmp_path: Pa
     assert f"{flag} (0 picks)" in done.err
 
 
-async def test_an_unusable_setting_stops_the_start_with_one_sentence(midcall: Midcall) -> None:
-    done = await midcall("serve", MIDCALL_PORT="http")
-    assert (done.code, done.out) == (4, "")
-    assert done.err == (
-        "midcall: port = 'http' (from MIDCALL_PORT) cannot be used: it takes a whole number from 0 to 65535\n"
-    )
-
-
 async def test_secrets_are_not_printed_where_no_terminal_is(serve: Serve) -> None:
     served = await serve("--set", "log_level=debug")
     credentials = json.loads((served.data_dir / "credentials.json").read_text())

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,3 +59,35 @@ class Served:
 
 Serve = Callable[..., Awaitable[Served]]
 Midcall = Callable[..., Awaitable[Done]]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A running server's data folder, as it was when the server became ready."""
+
+    path: Path
+    info: dict[str, object]
+    credentials: dict[str, str]
+
+
+@contextmanager
+def serve_in_background(data_dir: Path, *arguments: str) -> Iterator[Folder]:
+    """A server for tests that need no event loop: ready inside the block, stopped after it."""
+    command = [*MIDCALL, "serve", "--port", "0", "--http-port", "0", "--data-dir", str(data_dir)]
+    with subprocess.Popen(
+        [*command, "--set", "media_engine=none", *arguments], stderr=subprocess.PIPE, env=ENVIRONMENT, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            seen = []
+            for line in process.stderr:
+                seen.append(line)
+                if "ready at" in line:
+                    break
+            assert process.poll() is None, seen
+            info = json.loads((data_dir / "server.json").read_text())
+            credentials = json.loads((data_dir / "credentials.json").read_text())
+            yield Folder(data_dir, info, credentials)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
