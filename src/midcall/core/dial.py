@@ -6,17 +6,22 @@ The room owns neither leg: it is told what happens to them and tells each what f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from midcall.core import events
 from midcall.core.calls import Status
 from midcall.core.effects import BeginLeg, DialEffect, JoinLegs, PartLegs, PassDigits, TellLeg
 from midcall.core.sids import AccountSid, CallSid
 
-RING = "ring"
-LIMIT = "limit"
+RING: Final = "ring"
+LIMIT: Final = "limit"
+
+OUTCOMES: Final = (Status.COMPLETED, Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
+"""What to call a dial without a bridge: the first of these words that a child ended with. It is COMPLETED when a child
+answered and its whisper hung up; `DialBridged` tells the difference."""
 
 
 class ChildState(StrEnum):
@@ -24,12 +29,14 @@ class ChildState(StrEnum):
 
     WAITING = "waiting"  # a sequential dial has not come to it yet
     CALLING = "calling"
-    ANSWERED = "answered"
+    ANSWERED = "answered"  # it hears its whisper, or it is the winner
     GONE = "gone"
 
 
 @dataclass(slots=True, kw_only=True)
 class Child:
+    """One child as the room knows it; `result` is the status that it ended with."""
+
     sid: CallSid
     state: ChildState = ChildState.WAITING
     result: Status | None = None
@@ -40,8 +47,11 @@ class DialRoom:
     """One `<Dial>`. Everything is data; `handle` is the only way in.
 
     Attributes:
-        winner: the child that answered first.
+        winner: the child that was bridged with the parent: the first that was ready for it.
+        bridged_at: when that was, in epoch seconds.
+        rang: the parent was told that somebody is being alerted.
         over: the parent was told the outcome.
+        timers: name to epoch seconds; whoever runs the room takes one off before it says that it fired.
     """
 
     id: str
@@ -53,7 +63,7 @@ class DialRoom:
     hangup_on_star: bool
     sequential: bool
     winner: CallSid | None = None
-    answered_at: float | None = None
+    bridged_at: float | None = None
     rang: bool = False
     parent_left: bool = False
     over: bool = False
@@ -64,6 +74,11 @@ class DialRoom:
         """Nothing can happen here any more."""
         return self.over and all(child.state is ChildState.GONE for child in self.children)
 
+    @property
+    def is_settled(self) -> bool:
+        """No child can win any more."""
+        return self.winner is not None or self.parent_left or self.over
+
     def handle(self, event: events.DialEvent, *, now: float) -> list[DialEffect]:
         """Take one event; say what has to be done about it."""
         return list(self._on(event, now))
@@ -73,15 +88,17 @@ class DialRoom:
             case events.Opened():
                 yield from self._open(now)
             case events.ChildRang():
-                if not self.rang and self.winner is None:
+                if not self.rang and not self.is_settled:
                     self.rang = True
                     yield TellLeg(self.parent, events.DialRang(self.id))
             case events.ChildAnswered(child):
-                yield from self._answered(child, now)
+                yield from self._answered(child)
+            case events.ChildReady(child):
+                yield from self._ready(child, now)
             case events.ChildEnded(child, status):
-                yield from self._ended(child, status, now)
+                yield from self._gone(child, status, now, left=False)
             case events.ChildLeft(child):
-                yield from self._left(child)
+                yield from self._gone(child, Status.COMPLETED, now, left=True)
             case events.ParentLeft():
                 yield from self._parent_left()
             case events.Pressed(leg, digits, in_band):
@@ -89,82 +106,86 @@ class DialRoom:
             case events.TimerFired(name):
                 yield from self._timer(name)
 
+    # ringing
+
     def _open(self, now: float) -> Iterator[DialEffect]:
         if not self.children:
             yield from self._finish(Status.FAILED, None)
             return
         yield from self._ring(self.children[:1] if self.sequential else self.children, now)
 
-    def _ring(self, children: list[Child], now: float) -> Iterator[DialEffect]:
+    def _ring(self, children: Sequence[Child], now: float) -> Iterator[DialEffect]:
         self.timers[RING] = now + self.timeout_s
         for child in children:
             child.state = ChildState.CALLING
             yield BeginLeg(child.sid)
 
-    def _answered(self, sid: CallSid, now: float) -> Iterator[DialEffect]:
-        child = self._child(sid)
-        if self.winner is not None or self.over or self.parent_left or child.state is not ChildState.CALLING:
+    def _call_off(self) -> Iterator[DialEffect]:
+        """Nobody but the winner is wanted any more."""
+        for child in self.children:
+            if child.state in (ChildState.WAITING, ChildState.CALLING):
+                yield TellLeg(child.sid, events.Canceled())
+            elif child.state is ChildState.ANSWERED and child.sid != self.winner:
+                yield TellLeg(child.sid, events.Dropped())
+
+    # the children
+
+    def _answered(self, sid: CallSid) -> Iterator[DialEffect]:
+        self._child(sid).state = ChildState.ANSWERED
+        if self.is_settled:
             yield TellLeg(sid, events.Dropped())
+
+    def _ready(self, sid: CallSid, now: float) -> Iterator[DialEffect]:
+        if self.is_settled:  # and it was told so
             return
-        self.winner, self.answered_at = sid, now
-        child.state = ChildState.ANSWERED
+        self.winner, self.bridged_at = sid, now
         self.timers = {LIMIT: now + self.time_limit_s}
-        yield from self._call_off(events.Canceled())
+        yield from self._call_off()
         yield JoinLegs(self.parent, sid)
         yield TellLeg(self.parent, events.DialAnswered(self.id))
 
-    def _call_off(self, event: events.Canceled | events.RingTimedOut) -> Iterator[DialEffect]:
-        """No child that has not answered is wanted any more."""
-        for child in self.children:
-            if child.state is ChildState.WAITING:
-                child.state = ChildState.CALLING
-                yield TellLeg(child.sid, events.Canceled())
-            elif child.state is ChildState.CALLING:
-                yield TellLeg(child.sid, event)
-
-    def _ended(self, sid: CallSid, status: Status, now: float) -> Iterator[DialEffect]:
+    def _gone(self, sid: CallSid, result: Status, now: float, *, left: bool) -> Iterator[DialEffect]:
+        """A child ended, or left the room for other TwiML."""
         child = self._child(sid)
-        child.state, child.result = ChildState.GONE, status
+        child.state, child.result = ChildState.GONE, result
         if self.over:
             return
         if sid == self.winner:
-            assert self.answered_at is not None
-            yield PartLegs(self.parent, sid)
-            yield from self._finish(Status.COMPLETED, sid, duration_s=round(now - self.answered_at))
-        elif self.winner is None and not self._any(ChildState.CALLING):
+            assert self.bridged_at is not None
+            if not self.parent_left:
+                yield PartLegs(self.parent, sid)
+            duration_s = None if left else max(0, round(now - self.bridged_at))
+            yield from self._finish(Status.COMPLETED, sid, duration_s=duration_s)
+        elif self.winner is None and not self._any(ChildState.CALLING, ChildState.ANSWERED):
             waiting = [each for each in self.children if each.state is ChildState.WAITING]
             if waiting and not self.parent_left:
                 yield from self._ring(waiting[:1], now)
             else:
-                yield from self._finish(self._unanswered(), sid)
+                yield from self._finish(self._unbridged(), sid, duration_s=0)
 
-    def _unanswered(self) -> Status:
-        """What to call a dial that nobody answered: the word of those that were tried that says most."""
+    def _unbridged(self) -> Status:
         if self.parent_left:
             return Status.CANCELED
         results = {child.result for child in self.children}
-        return next(
-            (word for word in (Status.BUSY, Status.NO_ANSWER, Status.FAILED) if word in results), Status.NO_ANSWER
-        )
+        return next(word for word in OUTCOMES if word in results)
 
-    def _left(self, sid: CallSid) -> Iterator[DialEffect]:
-        self._child(sid).state = ChildState.GONE
-        if sid == self.winner and not self.over:
-            yield PartLegs(self.parent, sid)
-            yield from self._finish(Status.COMPLETED, sid)
+    # the parent, digits and time
 
     def _parent_left(self) -> Iterator[DialEffect]:
         self.parent_left = True
         self.timers = {}
-        if self.winner is not None and not self.over:
+        if self.over:
+            return
+        if self.winner is not None:
+            yield PartLegs(self.parent, self.winner)
             yield TellLeg(self.winner, events.Dropped())
-        elif not self.over:
-            yield from self._call_off(events.Canceled())
-            if not self._any(ChildState.CALLING):
-                yield from self._finish(Status.CANCELED, None)
+            return
+        yield from self._call_off()
+        if not self._any(ChildState.CALLING, ChildState.ANSWERED):
+            yield from self._finish(Status.CANCELED, None)
 
     def _pressed(self, leg: CallSid, digits: str, *, in_band: bool) -> Iterator[DialEffect]:
-        if self.winner is None or self.over:
+        if self.winner is None or self.over or leg not in (self.parent, self.winner):
             return
         if not in_band:
             yield PassDigits(self.winner if leg == self.parent else self.parent, digits)
@@ -172,28 +193,21 @@ class DialRoom:
             yield TellLeg(self.winner, events.Dropped())
 
     def _timer(self, name: str) -> Iterator[DialEffect]:
-        if name == RING and self.winner is None:
-            if self.sequential:
-                yield from (
-                    TellLeg(child.sid, events.RingTimedOut())
-                    for child in self.children
-                    if child.state is ChildState.CALLING
-                )
-            else:
-                yield from self._call_off(events.RingTimedOut())
-        elif name == LIMIT and self.winner is not None:
+        if name == RING:
+            for child in self.children:
+                if child.state is ChildState.CALLING:
+                    yield TellLeg(child.sid, events.RingTimedOut())
+        elif self.winner is not None:
             yield TellLeg(self.winner, events.Dropped(overtime=True))
 
     def _finish(self, status: Status, child: CallSid | None, *, duration_s: int | None = None) -> Iterator[DialEffect]:
         self.over = True
         self.timers = {}
         bridged = self.winner is not None
-        if not bridged:
-            duration_s = 0 if child is not None else None
         yield TellLeg(self.parent, events.DialOver(self.id, status, child, duration_s, bridged))
 
     def _child(self, sid: CallSid) -> Child:
         return next(child for child in self.children if child.sid == sid)
 
-    def _any(self, state: ChildState) -> bool:
-        return any(child.state is state for child in self.children)
+    def _any(self, *states: ChildState) -> bool:
+        return any(child.state in states for child in self.children)

@@ -133,7 +133,7 @@ class TwimlFailed:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The room exists; its children may be rung."""
+    """The room exists; its children may be rung. The first event of every room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,15 @@ class ChildRang:
 
 @dataclass(frozen=True, slots=True)
 class ChildAnswered:
+    """It was picked up, so its ring timer means nothing any more. It may still have a whisper to hear."""
+
+    child: CallSid
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReady:
+    """It answered, and heard its whisper where there is one: it can be bridged."""
+
     child: CallSid
 
 
@@ -196,12 +205,12 @@ class DialOver:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """To a child: nobody wants it any more, before it answered."""
+    """To a child: nobody wants it any more. It had not answered when this was sent, and may have meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class RingTimedOut:
-    """To a child: it rang long enough."""
+    """To a child: it rang long enough. One that has answered meanwhile takes no notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,4 +291,4 @@ LegEvent = (
     | ServerStopped
 )
 
-DialEvent = Opened | ChildRang | ChildAnswered | ChildEnded | ChildLeft | ParentLeft | Pressed | TimerFired
+DialEvent = Opened | ChildRang | ChildAnswered | ChildReady | ChildEnded | ChildLeft | ParentLeft | Pressed | TimerFired

@@ -50,18 +50,19 @@ class Leg:
     Attributes:
         call: the row that REST shows.
         identity: of the SDK client on this leg.
-        script: the leg's own TwiML; None for a child, which only is bridged.
+        script: the leg's own TwiML; a child, which is only bridged, has none until REST redirects it.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
         begun: it was started; a leg that is canceled before sends no callbacks (rest-api.md 4.2).
         reporting: its status callback; `reported` counts what was sent.
         offer: the SDP that the leg began with: the client's (placed) or ours (rung).
-        answer: our answer to the client's offer.
-        goal, shown: how far the client should be told, and was told.
+        answer: our answer to a placing client's offer; later answers of the engine are for restarts of ICE.
+        goal, shown: how far the client of a placed leg should be told, and was told; `sdp_shown`: with the answer.
         offered: devices that ring; `holder`: the device that has the leg.
-        reinviting: the next answer of the engine belongs to an ICE restart.
+        resume_window_s: how long the leg waits for its client when the client's socket is gone.
+        fetches, dials: how many were begun; they number requests and rooms.
         dialing: the room of the `<Dial>` that this leg runs; `dialed_by`: the room that this leg is a child in.
-        timers: name to epoch seconds.
+        timers: name to epoch seconds; whoever runs the leg takes one off before it says that it fired.
     """
 
     call: Call
@@ -79,7 +80,6 @@ class Leg:
     sdp_shown: bool = False
     offered: list[str] = field(default_factory=list)
     holder: str | None = None
-    reinviting: bool = False
     resume_window_s: float = 30.0
     ring_timeout_s: int = 60
     time_limit_s: int = 14_400
@@ -132,16 +132,11 @@ class Leg:
                 yield from self._rest(event, now)
             case events.TimerFired(name):
                 yield from self._timer(Timer(name), now)
-            case events.Canceled():
-                yield from self.end(Move.CANCELED, now)
-            case events.RingTimedOut():
-                yield from self.end(Move.TIMED_OUT, now)
-            case events.Dropped(overtime):
-                if overtime:
-                    yield _overtime()
-                yield from self.end(Move.HUNG_UP, now)
+            case events.Canceled() | events.RingTimedOut() | events.Dropped():
+                if self.dialed_by is not None:  # a child that has left its room is no business of it
+                    yield from self._unwanted(event, now)
             case events.ServerStopped():
-                yield from self.end(Move.HUNG_UP if self.status is Status.IN_PROGRESS else Move.BROKEN, now)
+                yield from self.end(Move.BROKEN, now)
             case _:
                 yield from self._client(event, now)
 
@@ -154,7 +149,8 @@ class Leg:
             assert self.script is not None
             yield from verbs.start(self, self.script, now)
             return
-        yield from self.report("initiated", Status.INITIATED, now)
+        self.call = replace(self.call, started_at=now, updated_at=now)
+        yield from self._report("initiated", Status.INITIATED, now)
         if not devices:
             yield from self.end(Move.UNREACHABLE, now)
             return
@@ -165,17 +161,32 @@ class Leg:
 
     def _ring(self, now: float) -> Iterator[LegEffect]:
         self._move(Move.RANG, now)
-        yield from self.report("ringing", Status.RINGING, now)
-        yield InviteDevices(tuple(self.offered), self.offer)
+        yield from self._report("ringing", Status.RINGING, now)
+        if self.offered:
+            yield InviteDevices(tuple(self.offered), self.offer)
         if self.dialed_by is not None:
             yield TellRoom(self.dialed_by, events.ChildRang(self.sid))
+
+    def _unwanted(
+        self, event: events.Canceled | events.RingTimedOut | events.Dropped, now: float
+    ) -> Iterator[LegEffect]:
+        match event:
+            case events.Canceled():
+                yield from self.end(Move.CANCELED, now)
+            case events.RingTimedOut():
+                if self.status is not Status.IN_PROGRESS:
+                    yield from self.end(Move.TIMED_OUT, now)
+            case events.Dropped(overtime):
+                if overtime:
+                    yield _overtime()
+                yield from self.end(Move.HUNG_UP, now)
 
     # the client
 
     def _client(self, event: events.LegEvent, now: float) -> Iterator[LegEffect]:
         match event:
             case events.Answered(device, sdp, resume_window_s):
-                if self.status is Status.RINGING and not self.is_placed:
+                if self.status is Status.RINGING and device in self.offered:
                     self.resume_window_s = resume_window_s
                     yield from self._answered(device, sdp, now)
             case events.Rejected(device):
@@ -185,26 +196,31 @@ class Leg:
             case events.HungUp():
                 yield from self.end(Move.HUNG_UP, now)
             case events.Reinvited(sdp):
-                self.reinviting = True
-                yield AnswerOffer(sdp)
+                yield from self._restart_ice(sdp)
             case events.Pressed(_, digits, in_band):
                 yield from self._pressed(digits, in_band=in_band)
             case events.WentAway():
-                self.timers[Timer.RESUME] = now + self.resume_window_s
-                yield Note(kind="leg.away")
+                if self.is_placed or self.holder is not None:
+                    self.timers[Timer.RESUME] = now + self.resume_window_s
+                    yield Note(kind="leg.away")
             case events.CameBack(new_sdp):
                 self.timers.pop(Timer.RESUME, None)
                 yield Note(kind="leg.back")
                 if new_sdp is not None:
-                    self.reinviting = True
-                    yield AnswerOffer(new_sdp)
+                    yield from self._restart_ice(new_sdp)
             case events.DeviceJoined(device):
-                if self.status is Status.RINGING and device not in self.offered and not self.is_placed:
-                    self.offered.append(device)
-                    yield InviteDevices((device,), self.offer)
-            case events.DeviceLost(device):
+                yield from self._device_joined(device)
+            case events.DeviceLost(device):  # it may come back (a page is loaded again), so the leg rings on
                 if device in self.offered:
                     self.offered.remove(device)
+
+    def _device_joined(self, device: str) -> Iterator[LegEffect]:
+        """It rings too; while our offer is still being made it waits for it with the others."""
+        if self.is_placed or self.status is Status.IN_PROGRESS or device in self.offered:
+            return
+        self.offered.append(device)
+        if self.status is Status.RINGING:
+            yield InviteDevices((device,), self.offer)
 
     def _answered(self, device: str, sdp: str, now: float) -> Iterator[LegEffect]:
         self.holder = device
@@ -213,17 +229,26 @@ class Leg:
         yield AcceptAnswer(sdp)
         yield from self.pick_up(now)
         yield ShowTaken(device)
-        if self.whisper is not None:
-            yield from verbs.start(self, self.whisper, now)
-        elif self.script is not None:
-            yield from verbs.start(self, self.script, now)
-        else:
-            yield from self.connect()
-
-    def connect(self) -> Iterator[LegEffect]:
-        """A child is ready for the bridge."""
         if self.dialed_by is not None:
             yield TellRoom(self.dialed_by, events.ChildAnswered(self.sid))
+        if self.whisper is not None:
+            yield from verbs.start(self, self.whisper, now, whisper=True)
+        elif self.dialed_by is not None:
+            yield from self.be_bridged()
+        else:
+            assert self.script is not None
+            yield from verbs.start(self, self.script, now)
+
+    def be_bridged(self) -> Iterator[LegEffect]:
+        """A child has answered, and has heard its whisper."""
+        self.whisper, self.run = None, None
+        assert self.dialed_by is not None
+        yield TellRoom(self.dialed_by, events.ChildReady(self.sid))
+
+    def _restart_ice(self, sdp: str) -> Iterator[LegEffect]:
+        """Only for a client that has our SDP: others have nothing to restart."""
+        if self.sdp_shown or self.holder is not None:
+            yield AnswerOffer(sdp)
 
     def _pressed(self, digits: str, *, in_band: bool) -> Iterator[LegEffect]:
         for digit in digits:
@@ -242,17 +267,17 @@ class Leg:
                     self.offer = sdp
                     yield from self._ring(now)
             case events.AnswerMade(sdp):
-                if self.reinviting:
-                    self.reinviting = False
-                    yield ShowAnswer(sdp)
-                else:
+                if self.is_placed and self.answer is None:
                     self.answer = sdp
                     yield from self.show(self.goal)
+                else:  # an ICE restart: the SDK takes its SDP from an `answer` only, which makes the call open there
+                    self.shown = Shown.ANSWERED
+                    yield ShowAnswer(sdp)
             case events.MediaUp():
                 self.timers.pop(Timer.MEDIA, None)
                 yield Note(kind="media.up")
             case events.MediaDown():
-                self.timers[Timer.MEDIA] = now + MEDIA_LOST_S
+                self.timers.setdefault(Timer.MEDIA, now + MEDIA_LOST_S)
                 yield Note(kind="media.down")
             case events.MediaBroke(reason, peers_fault):
                 yield Note(kind="media.broken", detail=(("reason", reason),))
@@ -272,6 +297,7 @@ class Leg:
             yield ShowAnswer(sdp)
 
     def ring_back(self) -> Iterator[LegEffect]:
+        """Somebody is being alerted for this leg: it hears so."""
         yield from self.show(Shown.RINGING)
         yield Ringback()
 
@@ -283,18 +309,21 @@ class Leg:
             return
         self._move(Move.ANSWERED, now)
         self.timers[Timer.LIMIT] = now + self.time_limit_s
-        yield from self.report("answered", Status.IN_PROGRESS, now)
+        yield from self._report("answered", Status.IN_PROGRESS, now)
 
     def end(
         self, move: Move, now: float, *, code: int | None = None, message: str | None = None
     ) -> Iterator[LegEffect]:
         """End the leg; its client, its media and its rooms follow."""
         answered = self.call.answered_at is not None
-        if (self.status, move) not in TRANSITIONS:
-            move = Move.HUNG_UP
+        begun = self.is_placed or self.call.started_at is not None
         self._move(move, now)
         self.timers.clear()
-        yield from self.report("completed", self.status, now, sip=SIP_OF.get(move, 200 if answered else 487))
+        if self.status is Status.CANCELED and not begun:
+            yield _moved(self.status)  # and no callback (rest-api.md 4.2)
+        else:
+            sip = 200 if answered else SIP_OF.get(move, 487)
+            yield from self._report("completed", self.status, now, sip=sip)
         yield ShowHangup(code, message)
         yield CloseMedia()
         if self.dialing is not None:
@@ -313,8 +342,8 @@ class Leg:
             ended_at=now if status.is_final else None,
         )
 
-    def report(self, event: str, status: Status, now: float, *, sip: int | None = None) -> Iterator[LegEffect]:
-        yield Note(kind=MOVED, detail=(("status", str(status)),))
+    def _report(self, event: str, status: Status, now: float, *, sip: int | None = None) -> Iterator[LegEffect]:
+        yield _moved(status)
         if self.reporting is not None and self.begun and event in self.reporting.events:
             yield Report(call=self.call, event=event, status=status, sequence=self.reported, at=now, sip=sip)
             self.reported += 1
@@ -369,11 +398,12 @@ class Leg:
             self.time_limit_s = event.time_limit_s
             if self.call.answered_at is not None:
                 self.timers[Timer.LIMIT] = max(now, self.call.answered_at + event.time_limit_s)
-        if self.script is not None:
-            if event.fallback_url is not None:
-                self.script.fallback_url = event.fallback_url
-            if event.fallback_method is not None:
-                self.script.fallback_method = event.fallback_method
+        if event.fallback_url is not None or event.fallback_method is not None:
+            script = self.script or Script()
+            url = script.fallback_url if event.fallback_url is None else event.fallback_url
+            self.script = replace(
+                script, fallback_url=url, fallback_method=event.fallback_method or script.fallback_method
+            )
         if event.status_callback is not None:
             old = self.reporting or StatusCallback(url="")
             self.reporting = replace(old, url=event.status_callback) if event.status_callback else None
@@ -385,6 +415,10 @@ class Leg:
             yield from verbs.on_dial_over_after_the_end(self, event)
         elif isinstance(event, events.EndAsked | events.RedirectAsked | events.SettingsChanged):
             raise Refused(errors.CALL_NOT_REDIRECTABLE)
+
+
+def _moved(status: Status) -> Note:
+    return Note(kind=MOVED, detail=(("status", str(status)),))
 
 
 def _overtime() -> RaiseAlert:

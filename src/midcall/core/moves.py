@@ -16,7 +16,8 @@ class Move(StrEnum):
     ANSWERED = "answered"
     HUNG_UP = "hung up"
     CANCELED = "canceled"
-    REJECTED = "rejected"
+    REJECTED = "rejected"  # by the client
+    BUSY = "busy"  # <Reject reason="busy">
     DECLINED = "declined"  # <Reject reason="rejected">
     TIMED_OUT = "timed out"
     UNREACHABLE = "unreachable"
@@ -35,24 +36,26 @@ TRANSITIONS: Final[Mapping[tuple[Status, Move], Status]] = {
     (Status.RINGING, Move.HUNG_UP): Status.CANCELED,
     (Status.RINGING, Move.CANCELED): Status.CANCELED,
     (Status.RINGING, Move.REJECTED): Status.BUSY,
+    (Status.RINGING, Move.BUSY): Status.BUSY,
     (Status.RINGING, Move.DECLINED): Status.NO_ANSWER,
     (Status.RINGING, Move.TIMED_OUT): Status.NO_ANSWER,
-    (Status.RINGING, Move.UNREACHABLE): Status.NO_ANSWER,
     (Status.RINGING, Move.BROKEN): Status.FAILED,
     (Status.RINGING, Move.FINISHED): Status.COMPLETED,
     (Status.IN_PROGRESS, Move.HUNG_UP): Status.COMPLETED,
+    (Status.IN_PROGRESS, Move.CANCELED): Status.COMPLETED,  # it answered while it was being canceled
     (Status.IN_PROGRESS, Move.BROKEN): Status.COMPLETED,
     (Status.IN_PROGRESS, Move.FINISHED): Status.COMPLETED,
 }
 
 SIP_OF: Final[Mapping[Move, int]] = {
     Move.REJECTED: 603,
+    Move.BUSY: 486,
     Move.DECLINED: 603,
     Move.UNREACHABLE: 480,
     Move.BROKEN: 500,
     Move.FINISHED: 200,
 }
-"""SIP code of a leg that ended so; 487 before the answer and 200 after it where nothing else is said."""
+"""SIP code of a leg that ended so before its answer; 487 where nothing else is said. After the answer it is 200."""
 
 
 class Shown(IntEnum):

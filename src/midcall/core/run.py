@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, kw_only=True)
 class Script:
-    """Where a leg's TwiML comes from: a URL, or the text itself."""
+    """Where a leg's TwiML comes from: a URL, or the text itself.
+
+    `fallback_url` is asked once when a document cannot be had; empty when there is none.
+    """
 
     url: str = ""
     method: str = "POST"
@@ -18,11 +21,10 @@ class Script:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Where a leg is in its TwiML.
+    """Where a leg is in its TwiML. Everything that a leg needs to go on after it was put away.
 
     Attributes:
-        fallback_url, fallback_method: asked once when a document cannot be had; empty when there is none.
-        whisper: the document of a child before its bridge: it cannot dial.
+        whisper: this is what a child hears before its bridge: it cannot dial and has no fallback.
         url: of the current document, which relative addresses refer to; empty for TwiML given by REST.
         document: its text.
         index: the verb that runs.
@@ -33,8 +35,6 @@ class Run:
         documents: how many were run.
     """
 
-    fallback_url: str
-    fallback_method: str
     whisper: bool
     url: str = ""
     document: str = ""

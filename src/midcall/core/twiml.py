@@ -6,6 +6,7 @@ and the rest of the document runs (rest-api.md section 5).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, cast
@@ -14,9 +15,14 @@ from lxml import etree
 
 MAX_IDENTITY_CHARS: Final = 256
 MAX_NOUNS: Final = 10
+MAX_PROBLEMS: Final = 50  # of one document; each becomes an alert, and a document may hold thousands
 MAX_TIME_LIMIT_S: Final = 86_400
 MAX_RING_S: Final = 600
 STATUS_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
+VERSIONS: Final = ("1", "1.0")
+BLANK: Final = " \t\r\n\ufeff"
+
+_DECLARATION: Final = re.compile(r"<\?xml\s.*?\?>", re.DOTALL)
 
 NOT_YET: Final = frozenset(
     {
@@ -133,45 +139,69 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
 
-def parse(text: str | bytes) -> Document:
-    """Read a TwiML document. Empty text is an empty document.
+def parse(text: str) -> Document:
+    """Read a TwiML document; its problems come in document order. Empty text is an empty document.
 
     Raises:
-        Unreadable: 12100 not well-formed (or with a document type), 12102 the root is not Response.
+        Unreadable: 12100 not well-formed (or with a document type), 12101 another version, 12102 the root is not
+            Response.
     """
-    raw = text.encode() if isinstance(text, str) else text
-    if not raw.strip():
+    if not text.strip(BLANK):
         return Document(())
-    root = _root(raw)
+    root = _root(text)
     reader = _Reader()
-    verbs = tuple(verb for element in root for verb in reader.verb(element))
-    return Document(verbs, tuple(reader.problems))
+    verbs = reader.response(root)
+    return Document(verbs, reader.reported())
 
 
-def _root(raw: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+def _root(text: str) -> etree._Element:
     try:
-        root = etree.fromstring(raw.lstrip(), parser)
+        root = etree.fromstring(*_source(text))
     except etree.XMLSyntaxError as error:
-        raise Unreadable(12100, error.lineno, f"the document is not well-formed XML: {error.msg}") from None
-    except ValueError as error:  # a unicode string with an encoding declaration, NUL bytes
-        raise Unreadable(12100, None, f"the document is not well-formed XML: {error}") from None
+        raise Unreadable(12100, error.lineno or None, f"the document is not well-formed XML: {error.msg}") from None
+    except UnicodeEncodeError:
+        raise Unreadable(12100, None, "the document has characters that XML does not allow") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable(12100, 1, "a document type declaration is not allowed")
+        raise Unreadable(12100, None, "a document type declaration is not allowed")
     if root.tag != "Response":
         raise Unreadable(12102, _line(root), f"the root element is <{_name(root)}>, it must be <Response>")
+    version = root.get("version")
+    if version is not None and str(version).strip() not in VERSIONS:
+        raise Unreadable(12101, _line(root), f"version={str(version)[:64]!r} is unknown")
     return root
 
 
+def _source(text: str) -> tuple[bytes, etree.XMLParser]:
+    """What to parse and how. The text was decoded before, whatever its XML declaration says of bytes. Blank lines
+    before the document are common and against the standard; their number is kept for line numbers."""
+    body = text.lstrip(BLANK)
+    blank_lines = text[: len(text) - len(body)].count("\n")
+    declaration = _DECLARATION.match(body)
+    if declaration is not None:
+        blank_lines += declaration[0].count("\n")
+        body = body[declaration.end() :]
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    return b"\n" * blank_lines + body.encode(), parser
+
+
 def _line(element: etree._Element) -> int:
-    line = cast("int | None", element.sourceline)
-    return line or 0
+    return cast("int", element.sourceline)  # every parsed element has one
 
 
 def _name(element: etree._Element) -> str:
     return str(element.tag)[:64]
+
+
+def _own_text(element: etree._Element) -> str:
+    return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
 def _text(element: etree._Element) -> str:
@@ -187,12 +217,22 @@ class _Reader:
     def warn(self, code: int, element: etree._Element, reason: str) -> None:
         self.problems.append(Problem(code, _line(element), reason))
 
+    def reported(self) -> tuple[Problem, ...]:
+        """The problems by line, and no more than an app's developer can use."""
+        problems = sorted(self.problems, key=lambda problem: problem.line)
+        if len(problems) > MAX_PROBLEMS:
+            line = problems[MAX_PROBLEMS - 1].line
+            problems[MAX_PROBLEMS - 1 :] = [Problem(12200, line, "there are more problems from here on")]
+        return tuple(problems)
+
+    def response(self, root: etree._Element) -> tuple[Verb, ...]:
+        self.attributes(root, {"version": 12101})
+        return tuple(verb for element in root for verb in self.verb(element))
+
     def verb(self, element: etree._Element) -> Iterator[Verb]:
         build = _VERBS.get(str(element.tag))
         if build is not None:
-            verb = build(self, element)
-            if verb is not None:
-                yield verb
+            yield build(self, element)
         elif element.tag in NOT_YET:
             self.warn(12200, element, f"<{_name(element)}> is not carried out by this server yet; it is skipped")
         else:
@@ -205,7 +245,7 @@ class _Reader:
             key = str(name)
             if key in known:
                 found[key] = (str(value), known[key])
-            else:
+            elif not key.startswith("{"):  # those of other namespaces (xsi:…) are nobody's business
                 self.warn(12200, element, f"<{_name(element)}> has no attribute {key[:64]}; it is ignored")
         return found
 
@@ -234,13 +274,12 @@ class _Reader:
         for name in ("record", "recordingStatusCallback", "trim", "ringTone", "referUrl"):
             if name in found:
                 self.warn(12200, element, f"{name} is not carried out by this server yet; it is ignored")
-        clients = tuple(self.clients(element))
-        if (element.text or "").strip():
+        if _own_text(element):
             self.warn(12200, element, "a phone number in <Dial> cannot be reached by this server yet")
         return Dial(
             line=_line(element),
-            clients=clients[:MAX_NOUNS],
-            action=self.value(element, found, "action", _text_or_none, None),
+            clients=self.clients(element),
+            action=self.value(element, found, "action", str, None),
             method=self.value(element, found, "method", _method, "POST"),
             timeout_s=self.value(element, found, "timeout", _between(1, MAX_RING_S), 30),
             time_limit_s=self.value(element, found, "timeLimit", _between(1, MAX_TIME_LIMIT_S), 14_400),
@@ -250,38 +289,35 @@ class _Reader:
             sequential=self.value(element, found, "sequential", _boolean, False),
         )
 
-    def clients(self, dial: etree._Element) -> Iterator[Client]:
-        for index, noun in enumerate(dial):
+    def clients(self, dial: etree._Element) -> tuple[Client, ...]:
+        clients: list[Client] = []
+        for noun in dial:
+            if noun.tag == "Client" and len(clients) == MAX_NOUNS:
+                self.warn(13215, noun, f"<Dial> takes at most {MAX_NOUNS} nouns; the others are skipped")
+                break
             if noun.tag == "Client":
-                client = self.client(noun)
-                if client is not None:
-                    yield client
+                clients.extend(self.client(noun))
             elif noun.tag in NOUNS_NOT_YET:
                 self.warn(12200, noun, f"<{_name(noun)}> cannot be reached by this server yet; it is skipped")
             else:
                 self.warn(13215, noun, f"<{_name(noun)}> cannot stand in <Dial>; it is skipped")
-            if index == MAX_NOUNS:
-                self.warn(13215, noun, f"<Dial> takes at most {MAX_NOUNS} nouns; the others are skipped")
+        return tuple(clients)
 
-    def client(self, element: etree._Element) -> Client | None:
+    def client(self, element: etree._Element) -> Iterator[Client]:
         found = self.attributes(element, _CLIENT_ATTRIBUTES)
-        identity = (element.text or "").strip()
+        identity = _own_text(element)
         parameters: list[tuple[str, str]] = []
         for child in element:
             if child.tag == "Identity":
                 identity = _text(child)
             elif child.tag == "Parameter":
-                name = child.get("name")
-                if name:
-                    parameters.append((str(name), str(child.get("value") or "")))
-                else:
-                    self.warn(12200, child, "<Parameter> needs a name; it is skipped")
+                parameters.extend(self.parameter(child))
             else:
                 self.warn(12200, child, f"<{_name(child)}> cannot stand in <Client>; it is skipped")
         if not identity or len(identity) > MAX_IDENTITY_CHARS:
             self.warn(13215, element, f"<Client> needs an identity of 1 to {MAX_IDENTITY_CHARS} characters")
-            return None
-        return Client(
+            return
+        yield Client(
             line=_line(element),
             identity=identity,
             parameters=tuple(parameters),
@@ -289,6 +325,15 @@ class _Reader:
             url=self.value(element, found, "url", _text_or_none, None),
             method=self.value(element, found, "method", _method, "POST"),
         )
+
+    def parameter(self, element: etree._Element) -> Iterator[tuple[str, str]]:
+        found = self.attributes(element, {"name": 12200, "value": 12200})
+        name, _ = found.get("name", ("", 12200))
+        value, _ = found.get("value", ("", 12200))
+        if name:
+            yield name, value
+        else:
+            self.warn(12200, element, "<Parameter> needs a name; it is skipped")
 
     def status_callback(self, element: etree._Element, found: Mapping[str, tuple[str, int]]) -> StatusCallback | None:
         url = self.value(element, found, "statusCallback", _text_or_none, None)
@@ -300,23 +345,29 @@ class _Reader:
             events=self.value(element, found, "statusCallbackEvent", status_events, ("completed",)),
         )
 
+    def childless(self, element: etree._Element) -> None:
+        for child in element:
+            self.warn(12200, child, f"<{_name(child)}> cannot stand in <{_name(element)}>; it is skipped")
+
     def hangup(self, element: etree._Element) -> Hangup:
+        self.childless(element)
         self.attributes(element, {})
         return Hangup(line=_line(element))
 
     def pause(self, element: etree._Element) -> Pause:
+        self.childless(element)
         found = self.attributes(element, {"length": 13910})
-        return Pause(
-            line=_line(element), length_s=self.value(element, found, "length", _between(0, MAX_TIME_LIMIT_S), 1)
-        )
+        length_s = self.value(element, found, "length", _between(0, MAX_TIME_LIMIT_S), 1)
+        return Pause(line=_line(element), length_s=length_s)
 
     def redirect(self, element: etree._Element) -> Redirect:
+        self.childless(element)
         found = self.attributes(element, {"method": 13710})
-        return Redirect(
-            line=_line(element), url=_text(element), method=self.value(element, found, "method", _method, "POST")
-        )
+        method: Method = self.value(element, found, "method", _method, "POST")
+        return Redirect(line=_line(element), url=_own_text(element), method=method)
 
     def reject(self, element: etree._Element) -> Reject:
+        self.childless(element)
         found = self.attributes(element, {"reason": 13810})
         return Reject(line=_line(element), reason=self.value(element, found, "reason", _reject_reason, "rejected"))
 
@@ -365,7 +416,7 @@ def _reject_reason(text: str) -> Literal["rejected", "busy"] | None:
     return None
 
 
-_VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb | None]]] = {
+_VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb]]] = {
     "Dial": _Reader.dial,
     "Hangup": _Reader.hangup,
     "Pause": _Reader.pause,

@@ -25,19 +25,22 @@ if TYPE_CHECKING:
 MAX_DOCUMENTS: Final = 10_000
 """Documents one leg may run: more is a loop."""
 
+MAX_URL_CHARS: Final = 2048
+"""As much of an unusable address as an alert shows."""
+
+NO_BASE: Final = "a relative address needs a document that was fetched, and an absolute one needs http or https"
+
 
 _parse = lru_cache(maxsize=256)(twiml.parse)
 
 
-def start(leg: Leg, script: Script, now: float) -> Iterator[LegEffect]:
+def start(leg: Leg, script: Script, now: float, *, whisper: bool = False) -> Iterator[LegEffect]:
     """Begin a script from its first verb, whatever ran before."""
-    leg.run = Run(
-        fallback_url=script.fallback_url, fallback_method=script.fallback_method, whisper=script is leg.whisper
-    )
+    leg.run = Run(whisper=whisper)
     if script.twiml is not None:
         yield from _begin_document(leg, leg.run, "", script.twiml, now)
     else:
-        yield _fetch(leg, leg.run, script.url, script.method, custom=tuple(leg.custom) if leg.is_placed else ())
+        yield _fetch(leg, leg.run, script.url, script.method)
 
 
 def _fetch(
@@ -46,10 +49,12 @@ def _fetch(
     url: str,
     method: str,
     *,
-    custom: tuple[tuple[str, str], ...] = (),
     extra: tuple[tuple[str, str], ...] = (),
     fallback: bool = False,
 ) -> FetchTwiml:
+    """What the client gave to connect goes to a placed leg's first request, and to the fallback of that one."""
+    first = leg.fetches == 0 or (fallback and leg.fetches == 1 and run.documents == 0)
+    custom = tuple(leg.custom) if leg.is_placed and first else ()
     leg.fetches += 1
     run.fetch, run.asked, run.on_fallback = leg.fetches, url, fallback
     return FetchTwiml(fetch=leg.fetches, url=url, method=method, call=leg.call, custom=custom, extra=extra)
@@ -62,6 +67,7 @@ def on_document(leg: Leg, event: events.TwimlArrived | events.TwimlFailed, now: 
         return
     run.fetch = None
     if isinstance(event, events.TwimlFailed):
+        run.asked = event.url
         yield from _unusable(leg, run, event.code, None, event.reason, now)
     else:
         yield from _begin_document(leg, run, event.url, event.text, now)
@@ -84,7 +90,7 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
         yield RaiseAlert(
             code=12400, level=Level.ERROR, reason=f"the leg ran {MAX_DOCUMENTS} documents; it is in a loop"
         )
-        yield from _give_up(leg, now)
+        yield from leg.end(Move.BROKEN, now)
         return
     yield from _advance(leg, run, now)
 
@@ -92,16 +98,12 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
 def _unusable(leg: Leg, run: Run, code: int, line: int | None, reason: str, now: float) -> Iterator[LegEffect]:
     """No document: ask the fallback once, else the leg is over (rest-api.md 4.1)."""
     yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=run.asked or None)
-    if run.fallback_url and not run.on_fallback:
-        extra = (("ErrorCode", str(code)), ("ErrorUrl", run.asked))
-        custom = tuple(leg.custom) if leg.is_placed and run.documents == 0 else ()
-        yield _fetch(leg, run, run.fallback_url, run.fallback_method, custom=custom, extra=extra, fallback=True)
-    else:
-        yield from _give_up(leg, now)
-
-
-def _give_up(leg: Leg, now: float) -> Iterator[LegEffect]:
-    yield from leg.end(Move.BROKEN, now)
+    script = leg.script
+    if script is None or not script.fallback_url or run.on_fallback or run.whisper:
+        yield from leg.end(Move.BROKEN, now)
+        return
+    extra = (("ErrorCode", str(code)), ("ErrorUrl", run.asked))
+    yield _fetch(leg, run, script.fallback_url, script.fallback_method, extra=extra, fallback=True)
 
 
 def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
@@ -111,7 +113,7 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
         verb = verbs[run.index]
         match verb:
             case twiml.Hangup():
-                yield from _finish(leg, now)
+                yield from leg.end(Move.FINISHED, now)
                 return
             case twiml.Pause():
                 yield from _pause(leg, run, verb, now)
@@ -120,36 +122,27 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
                 yield from _go_to(leg, run, verb.url, verb.method, verb.line, now)
                 return
             case twiml.Dial():
-                if not run.whisper:
-                    yield from _dial(leg, run, verb, now)
-                    return
-                yield _alert(run, 13201, Level.ERROR, verb.line, "<Dial> cannot stand in the TwiML of <Client url>")
+                yield from _dial(leg, run, verb, now)
+                return
             case twiml.Reject():
                 if leg.status is Status.RINGING and run.silent_so_far and leg.is_placed:
                     yield from _reject(leg, verb, now)
                     return
-                yield _alert(
-                    run, 12200, Level.WARNING, verb.line, "<Reject> counts only as the first verb of a placed call"
-                )
+                yield _warning(run, 12200, verb.line, "<Reject> counts only as the first verb of a placed call")
         run.index += 1
     if run.whisper:
-        leg.run, leg.whisper = None, None
-        yield from leg.connect()
+        yield from leg.be_bridged()
     else:
-        yield from _finish(leg, now)
+        yield from leg.end(Move.FINISHED, now)
 
 
-def _alert(run: Run, code: int, level: Level, line: int, reason: str) -> RaiseAlert:
-    return RaiseAlert(code=code, level=level, line=line, reason=reason, url=run.url or None)
-
-
-def _finish(leg: Leg, now: float) -> Iterator[LegEffect]:
-    yield from leg.end(Move.FINISHED, now)
+def _warning(run: Run, code: int, line: int, reason: str) -> RaiseAlert:
+    return RaiseAlert(code=code, level=Level.WARNING, line=line, reason=reason, url=run.url or None)
 
 
 def _reject(leg: Leg, verb: twiml.Reject, now: float) -> Iterator[LegEffect]:
     if verb.reason == "busy":
-        yield from leg.end(Move.REJECTED, now, code=31486, message="Busy")
+        yield from leg.end(Move.BUSY, now, code=31486, message="Busy")
     else:
         yield from leg.end(Move.DECLINED, now, code=31603, message="Declined")
 
@@ -163,20 +156,22 @@ def _pause(leg: Leg, run: Run, verb: twiml.Pause, now: float) -> Iterator[LegEff
 
 def on_pause_over(leg: Leg, now: float) -> Iterator[LegEffect]:
     """The pause is over: the next verb."""
-    if leg.run is not None:
-        leg.run.index += 1
-        yield from _advance(leg, leg.run, now)
+    assert leg.run is not None
+    leg.run.index += 1
+    yield from _advance(leg, leg.run, now)
 
 
 def _go_to(leg: Leg, run: Run, url: str, method: str, line: int, now: float) -> Iterator[LegEffect]:
     target = _resolve(run, url)
     if target is None:
-        run.asked = url[:2048]
-        yield from _unusable(
-            leg, run, 15004, line, "a relative address needs a document with an address of its own", now
-        )
+        yield from _unresolved(leg, run, url, line, now)
     else:
         yield _fetch(leg, run, target, method)
+
+
+def _unresolved(leg: Leg, run: Run, url: str, line: int, now: float) -> Iterator[LegEffect]:
+    run.asked = url[:MAX_URL_CHARS]
+    yield from _unusable(leg, run, 15004, line, NO_BASE, now)
 
 
 def _resolve(run: Run, url: str) -> str | None:
@@ -193,8 +188,19 @@ def _resolve(run: Run, url: str) -> str | None:
 
 
 def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffect]:
+    if run.whisper:
+        run.asked = run.url
+        yield from _unusable(leg, run, 13201, verb.line, "<Dial> cannot stand in the TwiML of <Client url>", now)
+        return
+    for client in verb.clients:
+        if client.url is not None and _resolve(run, client.url) is None:
+            yield from _unresolved(leg, run, client.url, client.line, now)
+            return
+        if client.status_callback is not None and _resolve(run, client.status_callback.url) is None:
+            yield _warning(run, 15004, client.line, f"{NO_BASE}; this client's status is not reported")
     if not (verb.answer_on_bridge and run.silent_so_far):
         yield from leg.pick_up(now)
+        yield from leg.show(Shown.RINGING)
     run.silent_so_far = False
     leg.dials += 1
     leg.dialing = f"{leg.sid}/dial/{leg.dials}"
@@ -210,7 +216,7 @@ def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffec
 
 
 def _absolute(run: Run, client: twiml.Client) -> twiml.Client:
-    """The client with addresses that stand by themselves; one that cannot is left out."""
+    """The client with addresses that stand by themselves; a status callback that cannot is left out."""
     callback = client.status_callback
     if callback is not None:
         url = _resolve(run, callback.url)
@@ -237,35 +243,33 @@ def on_dial(
 
 
 def _after_dial(leg: Leg, event: events.DialOver, now: float) -> Iterator[LegEffect]:
-    run = leg.run
-    if run is None:
+    run, verb = _dialed(leg)
+    if verb.action is None:
+        run.index += 1
+        yield from _advance(leg, run, now)
         return
-    verb = _parse(run.document).verbs[run.index]
-    if isinstance(verb, twiml.Dial) and verb.action is not None:
-        target = _resolve(run, verb.action)
-        if target is None:
-            run.asked = verb.action[:2048]
-            yield from _unusable(leg, run, 15004, verb.line, "a relative action needs a document with an address", now)
-        else:
-            yield _fetch(leg, run, target, verb.method, extra=_result(event))
-        return
-    run.index += 1
-    yield from _advance(leg, run, now)
+    target = _resolve(run, verb.action)
+    if target is None:
+        yield from _unresolved(leg, run, verb.action, verb.line, now)
+    else:
+        yield _fetch(leg, run, target, verb.method, extra=_result(event))
 
 
 def on_dial_over_after_the_end(leg: Leg, event: events.DialOver) -> Iterator[LegEffect]:
     """The parent is over: its action is still requested, and the answer ignored (rest-api.md 4.3)."""
     leg.dialing = None
-    if leg.run is None:
-        return
+    run, verb = _dialed(leg)
+    target = _resolve(run, verb.action) if verb.action is not None else None
+    if target is not None:
+        yield replace(_fetch(leg, run, target, verb.method, extra=_result(event)), discard=True)
+
+
+def _dialed(leg: Leg) -> tuple[Run, twiml.Dial]:
+    """The verb that opened the room which the leg is in, and the run that it stands in."""
+    assert leg.run is not None
     verb = _parse(leg.run.document).verbs[leg.run.index]
-    if isinstance(verb, twiml.Dial) and verb.action is not None:
-        target = _resolve(leg.run, verb.action)
-        if target is not None:
-            leg.fetches += 1
-            yield FetchTwiml(
-                fetch=leg.fetches, url=target, method=verb.method, call=leg.call, extra=_result(event), discard=True
-            )
+    assert isinstance(verb, twiml.Dial)
+    return leg.run, verb
 
 
 def _result(event: events.DialOver) -> tuple[tuple[str, str], ...]:
