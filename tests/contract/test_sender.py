@@ -246,9 +246,15 @@ async def test_a_name_that_hangs_holds_up_no_other() -> None:
 
 
 async def test_a_cancelled_request_is_cancelled(sender: HttpSender) -> None:
-    async with raw_server(lambda _: Answer(b"", wait=asyncio.Event())) as server:
+    arrived = asyncio.Event()
+
+    def behave(heard: Heard) -> Answer:
+        arrived.set()
+        return Answer(b"", wait=asyncio.Event())
+
+    async with raw_server(behave) as server:
         task = asyncio.create_task(sender.send(post(server.url)))
-        await asyncio.sleep(0)
+        await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
