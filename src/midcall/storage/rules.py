@@ -10,7 +10,7 @@ from typing import Final
 
 from midcall.core import errors
 from midcall.core.delivery import Delivered, EndLane, RetryAt, StepOver, Verdict
-from midcall.core.lanes import Encoding, Lane, LaneKind, LaneState
+from midcall.core.lanes import Lane, LaneKind, LaneState
 from midcall.core.messages import IdempotencyClaim, Limits, Log, Subscription
 from midcall.core.sids import AccountSid, CallSid, SubscriptionSid
 from midcall.ports import StatusLane
@@ -149,27 +149,26 @@ def settle(
         return None
     match verdict:
         case Delivered(encoding):
-            return Change(_step(record, end, encoding, now=now, lease_until=lease_until))
+            opened = replace(record.lane, state=LaneState.OPEN, encoding=encoding or record.lane.encoding)
+            return Change(_step(replace(record, lane=opened), end, now=now, lease_until=lease_until))
         case StepOver(reason):
             head = record.lane.cursor + 1
-            return Change(_step(record, end, None, now=now, lease_until=lease_until), range(head, head + 1), reason)
-        case RetryAt(due_at, down):
+            return Change(_step(record, end, now=now, lease_until=lease_until), range(head, head + 1), reason)
+        case RetryAt(due_at, down, counted):
             state = LaneState.DOWN if down else LaneState.OPEN
-            lane = replace(record.lane, attempts=record.lane.attempts + 1, due_at=due_at, state=state)
+            lane = replace(record.lane, attempts=record.lane.attempts + counted, due_at=due_at, state=state)
             return Change(replace(record, lane=lane, leased_until=None))
         case EndLane(reason):
             return end_lane(record, end, reason)
 
 
-def _step(record: LaneRecord, end: int, encoding: Encoding | None, *, now: float, lease_until: float) -> LaneRecord:
+def _step(record: LaneRecord, end: int, *, now: float, lease_until: float) -> LaneRecord:
     """One entry further: on at once under a renewed lease, or at rest, or over."""
     lane = record.lane
     cursor = lane.cursor + 1
     more = cursor < end
-    state = LaneState.ENDED if lane.closing and not more else LaneState.OPEN
-    lane = replace(
-        lane, cursor=cursor, attempts=0, due_at=now, state=state, encoding=encoding if encoding else lane.encoding
-    )
+    state = LaneState.ENDED if lane.closing and not more else lane.state
+    lane = replace(lane, cursor=cursor, attempts=0, due_at=now, state=state)
     if more:
         return replace(record, lane=lane, lease=record.lease + 1, leased_until=lease_until)
     return replace(record, lane=lane, leased_until=None)
