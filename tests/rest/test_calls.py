@@ -6,17 +6,42 @@ from typing import Any
 
 import pytest
 
-from midcall.core.calls import Direction, Status
+from midcall.core.calls import CallFilter, Direction, Status
 from midcall.core.sids import CallSid
+from midcall.ports import PageRequest
 from support.rest import ACCOUNT, CALL, NOW, UNKNOWN_CALL, A, Edge, Json, a_call
 
 NEW = {"To": "client:bob", "From": "client:alice", "Url": "https://app.example/voice"}
 
-FIELDS = set(
-    "sid date_created date_updated parent_call_sid account_sid to to_formatted from from_formatted phone_number_sid "
-    "status start_time end_time duration price price_unit direction answered_by api_version forwarded_from group_sid "
-    "caller_name queue_time trunk_sid uri subresource_uris annotation".split()
-)
+FIELDS = {
+    "sid",
+    "date_created",
+    "date_updated",
+    "parent_call_sid",
+    "account_sid",
+    "to",
+    "to_formatted",
+    "from",
+    "from_formatted",
+    "phone_number_sid",
+    "status",
+    "start_time",
+    "end_time",
+    "duration",
+    "price",
+    "price_unit",
+    "direction",
+    "answered_by",
+    "api_version",
+    "forwarded_from",
+    "group_sid",
+    "caller_name",
+    "queue_time",
+    "trunk_sid",
+    "uri",
+    "subresource_uris",
+    "annotation",
+}
 
 
 def without(*names: str, **more: str) -> dict[str, str]:
@@ -132,7 +157,7 @@ async def test_with_an_application_the_requests_urls_are_not_even_looked_at(edge
 )
 async def test_a_call_that_cannot_be_made_says_why(edge: Edge, form: dict[str, str], code: int) -> None:
     assert (await edge.ask("POST", "/Calls.json", form)).refused == (400, code)
-    assert (await edge.store.calls(ACCOUNT, _everything(), _page())).rows == [a_call()]
+    assert (await edge.store.calls(ACCOUNT, CallFilter(), PageRequest())).rows == [a_call()]
 
 
 async def test_the_words_of_missing_parameters_are_the_vendors(edge: Edge) -> None:
@@ -331,15 +356,3 @@ async def test_children_are_found_by_their_parent_in_any_case(edge: Edge) -> Non
     await edge.calls.put(a_call(UNKNOWN_CALL, parent_sid=CALL, direction=Direction.OUTBOUND_DIAL))
     page = (await edge.ask("GET", f"/Calls.json?ParentCallSid=CA{CALL[2:].upper()}")).body
     assert [call["parent_call_sid"] for call in page["calls"]] == [CALL]
-
-
-def _everything() -> Any:
-    from midcall.core.calls import CallFilter
-
-    return CallFilter()
-
-
-def _page() -> Any:
-    from midcall.ports import PageRequest
-
-    return PageRequest()

@@ -23,6 +23,7 @@ from midcall.core.messages import Limits
 from midcall.core.sids import AccountSid, CallSid, KeySid, mint
 from midcall.ports import TraceEvent, Transition
 from midcall.rest.app import rest_app
+from midcall.rest.body import BodyLimits
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import Api
 from midcall.rest.health import Health
@@ -217,7 +218,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 class Edge:
     """The application under test, its parts, and a client."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: BodyLimits | None = None) -> None:
         self.clock = ManualClock(NOW)
         self.entropy = CountedEntropy()
         self.store = MemoryStore()
@@ -228,7 +229,7 @@ class Edge:
         self.unready: str | None = None
         self.checked = Checked()
         self.health = Health(readiness=lambda: self.unready, metrics=self.metrics, metrics_token="m" * 20)
-        self.app = rest_app(self._api(), self.health, self.metrics)
+        self.app = rest_app(self._api(), self.health, self.metrics, limits)
         self.app.middlewares.insert(0, self._look())
         self.client: TestClient[web.Request, web.Application] = TestClient(TestServer(self.app))
 
@@ -293,7 +294,7 @@ class Edge:
         **more: Any,
     ) -> Answer:
         """One request with the account's credentials; the path is the rest after the account unless it is whole."""
-        whole = path if path.startswith(("/2010", "/midcall", "http")) else A + path
+        whole = path if path.startswith(("/2010", "/midcall", "/v1")) else A + path
         sent = {"Authorization": basic(user, password), **(headers or {})}
         async with self.client.request(method, whole, data=data, headers=sent, **more) as response:
             body = await response.read()
