@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import BasicAuth, hdrs
+from aiohttp import hdrs
 
 from midcall.core import errors
 from midcall.core.errors import Refused
@@ -17,7 +18,7 @@ _SCRIPTED: Final = frozenset({"cors", "same-origin", "websocket"})
 
 
 def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
-    """User name and password exactly as they were sent.
+    """User name and password exactly as they were sent (RFC 7617, UTF-8).
 
     Raises:
         Refused: AUTHENTICATION_FAILED, without a usable header.
@@ -25,11 +26,15 @@ def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
     header = headers.get(hdrs.AUTHORIZATION)
     if not header:
         raise Refused(errors.AUTHENTICATION_FAILED, NO_CREDENTIALS)
+    scheme, _, encoded = header.partition(" ")
     try:
-        basic = BasicAuth.decode(header, encoding="utf-8")
+        decoded = b64decode(encoded, validate=True).decode()  # UnicodeDecodeError and binascii.Error are ValueErrors
     except ValueError:
         raise Refused(errors.AUTHENTICATION_FAILED) from None
-    return basic.login, basic.password
+    username, colon, password = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise Refused(errors.AUTHENTICATION_FAILED)
+    return username, password
 
 
 def refuse_cross_site(headers: Mapping[str, str]) -> None:
