@@ -113,10 +113,12 @@ class Client:
         self._listening = asyncio.ensure_future(self._listen(track))
 
     async def _listen(self, track: MediaStreamTrack) -> None:
-        resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        resampler, shape = AudioResampler(format="s16", layout="mono", rate=RATE), 0
         try:
             while True:
                 frame = await track.recv()
+                if frame.sample_rate != shape:  # the codec changed in the middle of the stream
+                    resampler, shape = AudioResampler(format="s16", layout="mono", rate=RATE), frame.sample_rate
                 for resampled in resampler.resample(frame):
                     samples = array("h", bytes(resampled.planes[0])[: resampled.samples * 2])
                     self._ear.extend(samples)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from midcall.media.codecs import FRAME_S, Codec
 from midcall.media.description import Unusable, read_answer, read_offer
 from midcall.media.hooks import NoPort, PortRange
 from midcall.media.options import EngineOptions
-from midcall.media.peer import Peer
+from midcall.media.peer import Identity, Peer
 from midcall.media.telephone_event import Event
 from midcall.ports import (
     AnswerReady,
@@ -71,8 +70,7 @@ class _Leg(Leg):
         self.coupled_to: CallSid | None = None
         self.waiting: deque[Negotiation] = deque()
         self.negotiating: asyncio.Task[None] | None = None
-        self.session_id = secrets.randbits(62)
-        self.version = 0
+        self.identity = Identity()
 
     def peers(self) -> list[Peer]:
         return [peer for peer in (self.peer, self.fresh, self.offered) if peer is not None]
@@ -191,9 +189,8 @@ class AiortcEngine:
     async def _answer(self, leg: _Leg, offer: str) -> str:
         remote = read_offer(offer)
         peer = self._peer(leg)
-        leg.version += 1
         try:
-            answer = await peer.answer(remote, session_id=leg.session_id, version=leg.version)
+            answer = await peer.answer(remote)
         except BaseException:
             self._close_peer(peer)
             raise
@@ -206,9 +203,8 @@ class AiortcEngine:
         model = None if like is None else self._legs.get(like)
         first = (None if model is None else model.codec) or Codec.PCMU
         peer = self._peer(leg)
-        leg.version += 1
         try:
-            offer = await peer.offer(first, session_id=leg.session_id, version=leg.version)
+            offer = await peer.offer(first)
         except BaseException:
             self._close_peer(peer)
             raise
@@ -233,7 +229,7 @@ class AiortcEngine:
             self._arrange(Join(leg=caller.sid, other=leg.sid))
 
     def _peer(self, leg: _Leg) -> Peer:
-        peer = Peer(self, addresses=self._options.addresses, ports=self._ports)
+        peer = Peer(self, leg.identity, addresses=self._options.addresses, ports=self._ports)
         self._owners[peer] = leg
         return peer
 

@@ -39,6 +39,22 @@ CONNECT_S: Final = 30.0
 _CNAME_ITEM: Final = 1  # RFC 3550 section 6.5.1
 
 
+class Identity:
+    """What a leg's descriptions have in common, whichever peer they are of (RFC 8829 section 5.2.1).
+
+    With the same stream name a browser keeps its remote stream when a fresh peer takes over.
+    """
+
+    def __init__(self) -> None:
+        self.session_id = secrets.randbits(62)
+        self.name = secrets.token_hex(8)
+        self._version = 0
+
+    def next_version(self) -> int:
+        self._version += 1
+        return self._version
+
+
 class Listener(Protocol):
     """Whoever owns the peer. Called on the loop; must not raise."""
 
@@ -56,7 +72,7 @@ class Listener(Protocol):
 class Peer:
     """Make one, ask for `answer`, or for `offer` and then `accept`; it connects by itself; `close` it in any case."""
 
-    def __init__(self, listener: Listener, *, addresses: tuple[str, ...], ports: PortRange) -> None:
+    def __init__(self, listener: Listener, identity: Identity, *, addresses: tuple[str, ...], ports: PortRange) -> None:
         self._listener = listener
         self._addresses = addresses
         self._ports = ports
@@ -65,7 +81,7 @@ class Peer:
         self._connecting: asyncio.Task[None] | None = None
         self._reports: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._cname = secrets.token_hex(8)
+        self._identity = identity
         self.line = RtpLine(
             ssrc=secrets.randbits(32),
             sequence=secrets.randbelow(1 << 15),  # RFC 3711 section 3.3.1: an early wrap loses the roll-over counter
@@ -84,7 +100,7 @@ class Peer:
 
     # ------------------------------------------------------------------------------------------------- descriptions
 
-    async def answer(self, remote: Remote, *, session_id: int, version: int) -> str:
+    async def answer(self, remote: Remote) -> str:
         """Our answer to a client's offer; then connect.
 
         Raises:
@@ -95,8 +111,6 @@ class Peer:
         # Browsers that may choose get to open: their first flight then waits for us when ICE is done.
         setup = Setup.CLIENT if remote.setup is Setup.SERVER else Setup.SERVER
         text = self._describe(
-            session_id=session_id,
-            version=version,
             mid=remote.mid,
             setup=setup,
             direction=mirrored(remote.direction),
@@ -105,7 +119,7 @@ class Peer:
         self._connect(remote, server=setup is Setup.SERVER)
         return text
 
-    async def offer(self, first: Codec, *, session_id: int, version: int) -> str:
+    async def offer(self, first: Codec) -> str:
         """Our offer, with that codec first.
 
         Raises:
@@ -114,9 +128,7 @@ class Peer:
         await self._open(controlling=True)
         ordered = sorted(OUR_PAYLOADS.audio.items(), key=lambda item: item[0] is not first)
         self._use(Payloads(dict(ordered), OUR_PAYLOADS.events))
-        return self._describe(
-            session_id=session_id, version=version, mid="0", setup=Setup.EITHER, direction="sendrecv", bitrate=None
-        )
+        return self._describe(mid="0", setup=Setup.EITHER, direction="sendrecv", bitrate=None)
 
     def accept(self, remote: Remote) -> None:
         """The client's answer to our offer; then connect."""
@@ -134,14 +146,12 @@ class Peer:
         self._dtls = Dtls(self._agent, self._fail)
         await self._agent.gather_candidates()
 
-    def _describe(
-        self, *, session_id: int, version: int, mid: str, setup: Setup, direction: str, bitrate: int | None
-    ) -> str:
+    def _describe(self, *, mid: str, setup: Setup, direction: str, bitrate: int | None) -> str:
         assert self._agent is not None and self._dtls is not None
         return write(
             Local(
-                session_id=session_id,
-                version=version,
+                session_id=self._identity.session_id,
+                version=self._identity.next_version(),
                 mid=mid,
                 ufrag=self._agent.local_username,
                 password=self._agent.local_password,
@@ -152,7 +162,7 @@ class Peer:
                 bitrate=bitrate,
                 candidates=self._agent.local_candidates,
                 ssrc=self.line.ssrc,
-                cname=self._cname,
+                cname=self._identity.name,
             )
         )
 
@@ -309,5 +319,5 @@ class Peer:
             first = RtcpSrPacket(ssrc=self.line.ssrc, sender_info=info, reports=blocks)
         else:
             first = RtcpRrPacket(ssrc=self.line.ssrc, reports=blocks)
-        name = RtcpSdesPacket([RtcpSourceInfo(self.line.ssrc, [(_CNAME_ITEM, self._cname.encode())])])
+        name = RtcpSdesPacket([RtcpSourceInfo(self.line.ssrc, [(_CNAME_ITEM, self._identity.name.encode())])])
         return bytes(first) + bytes(name)
