@@ -1,0 +1,122 @@
+"""The route `/signal`: makes a connection of each WebSocket, and ends them all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from midcall.core import errors
+from midcall.core.sids import AccountSid, KeySid
+from midcall.signalling.connection import GOING_AWAY, Connection
+from midcall.signalling.hub import Hub
+from midcall.switch.accounts import Accounts
+
+CLOSE_TIMEOUT_S: Final = 2.0
+"""How long a closing handshake may take."""
+
+WRITE_LIMIT: Final = 64 * 1024
+
+
+class Signalling:
+    """The signalling edge as the server mounts it: `handle` is the route's handler.
+
+    Args:
+        hub: attached to the switch before the first client comes.
+        accounts: checks access tokens.
+    """
+
+    def __init__(self, hub: Hub, accounts: Accounts) -> None:
+        self._hub = hub
+        self._accounts = accounts
+        self._connections: set[Connection] = set()
+        self._unauthenticated: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._closing = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it leaves. 503 while stopping, or when too many sockets have shown no token yet."""
+        if self._closing or len(self._unauthenticated) >= self._hub.limits.unauthenticated:
+            return web.Response(status=503, headers={"Retry-After": "5"})
+        ws = web.WebSocketResponse(
+            # aiohttp refuses what is as long as its limit
+            max_msg_size=self._hub.limits.frame_bytes + 1,
+            compress=False,
+            timeout=CLOSE_TIMEOUT_S,
+            writer_limit=WRITE_LIMIT,
+        )
+        await ws.prepare(request)
+        socket = _AiohttpSocket(ws, request, self._hub)
+        connection = Connection(socket, self._hub, self._accounts, welcome=lambda: self._welcome(connection))
+        self._connections.add(connection)
+        self._unauthenticated.add(connection)
+        self._empty.clear()
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._unauthenticated.discard(connection)
+            if not self._connections:
+                self._empty.set()
+        return ws
+
+    def _welcome(self, connection: Connection) -> None:
+        self._unauthenticated.discard(connection)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    def revoke(self, account: AccountSid, key: KeySid | None = None) -> None:
+        """A key was deleted, or (without one) the account suspended: idle clients are sent away.
+
+        Clients in a call keep their socket, but get no new calls: `register` and `invite` check the token again.
+        """
+        rule = errors.ACCOUNT_INVALID if key is None else errors.TOKEN_INVALID
+        for connection in list(self._connections):
+            if connection.account != account or (key is not None and connection.key_sid != key):
+                continue
+            if connection.carriages:
+                self._hub.unregister(connection)
+            else:
+                connection.dismiss(rule)
+
+    async def close(self) -> None:
+        """Refuse new clients and end all sockets; what waits for them goes out first."""
+        self._closing = True
+        for connection in list(self._connections):
+            connection.close(GOING_AWAY)
+        await self._empty.wait()
+        await self._hub.close()
+
+
+class _AiohttpSocket:
+    """A prepared WebSocketResponse as `Connection` wants it."""
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request, hub: Hub) -> None:
+        self._ws = ws
+        self._request = request
+        self._hub = hub
+
+    async def receive(self) -> str | None:
+        message = await self._ws.receive()
+        if message.type is WSMsgType.TEXT:
+            assert isinstance(message.data, str)
+            return message.data
+        if message.type is WSMsgType.BINARY:
+            return ""  # no frame of ours; will be told so
+        if message.type is WSMsgType.ERROR and self._ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+            self._hub.counters.oversized += 1
+        return None
+
+    async def write(self, frame: bytes) -> None:
+        await self._ws.send_frame(frame, WSMsgType.TEXT)
+
+    async def close(self, code: int) -> None:
+        await self._ws.close(code=code)
+
+    def abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
