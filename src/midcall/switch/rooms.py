@@ -11,6 +11,7 @@ from midcall.core import events, sids
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.dial import Child, DialRoom
 from midcall.core.effects import BeginLeg, DialEffect, JoinLegs, OpenDial, PartLegs, PassDigits, TellLeg
+from midcall.core.errors import Refused
 from midcall.core.leg import Leg
 from midcall.core.run import Script
 from midcall.core.sids import CallSid
@@ -49,10 +50,16 @@ class Rooms:
             hangup_on_star=dial.hangup_on_star,
             sequential=dial.sequential,
         )
-        for child in children:
-            self._legs.actors.begin_soon(child, child.sid)
-        self.actors.begin_soon(room, room.id)
-        self.actors.post(room.id, events.Opened())
+        try:
+            for child in children:
+                self._legs.actors.begin_soon(child, child.sid)
+            self.actors.begin_soon(room, room.id)
+        except Refused:  # the store's queue is full: nobody is rung, and the parent goes on
+            for child in children:
+                self._legs.tell(child.sid, events.Canceled())
+            self._legs.tell(parent.sid, events.DialOver(dial.room, Status.FAILED, None, None, bridged=False))
+        else:
+            self.actors.post(room.id, events.Opened())
 
     def _child(self, parent: Leg, dial: OpenDial, client: Client) -> Leg:
         now = self._clock.now()
