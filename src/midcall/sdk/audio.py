@@ -6,6 +6,7 @@ resampled to the rate it asks for.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
 import wave
@@ -21,6 +22,7 @@ from midcall.sdk.errors import InvalidArgumentError
 FRAME_S: Final = 0.02
 TELEPHONE_RATE: Final = 8000
 FULL_SCALE: Final = 32768
+ASK_S: Final = 0.05
 SILENCE_DBFS: Final = -96.0
 """What a meter shows when it hears nothing at all."""
 
@@ -170,6 +172,8 @@ class LevelMeter:
         self.rate = rate
         self._heard: deque[int] = deque(maxlen=int(window_s * rate))
         self._total = 0
+        self._asked_at = 0
+        self._wishes: list[tuple[Callable[[LevelMeter], bool], asyncio.Future[None]]] = []
 
     @property
     def heard_s(self) -> float:
@@ -180,9 +184,28 @@ class LevelMeter:
         """Listen."""
         self._heard.extend(samples)
         self._total += len(samples)
+        if self._wishes and self._total - self._asked_at >= ASK_S * self.rate:
+            self._asked_at = self._total
+            self._look()
 
     def close(self) -> None:
         """Keeps what was heard last."""
+
+    async def until(self, heard: Callable[[LevelMeter], bool]) -> None:
+        """Wait until the predicate holds; it is asked about every 50 ms of sound. Bound it by a timeout."""
+        if heard(self):
+            return
+        wish = (heard, asyncio.get_running_loop().create_future())
+        self._wishes.append(wish)
+        try:
+            await wish[1]
+        finally:
+            self._wishes.remove(wish)
+
+    def _look(self) -> None:
+        for heard, future in self._wishes:
+            if not future.done() and heard(self):
+                future.set_result(None)
 
     def level_dbfs(self) -> float:
         """Loudness; a sine at full scale is 0 dBFS."""
