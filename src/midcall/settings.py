@@ -57,9 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _says("More names and addresses under which clients reach the server; the certificate has them."),
     ] = ()
-    max_connections: Annotated[
-        int, _says("Signalling connections at the same time; more are turned away.", ge=1, le=1_000_000)
-    ] = 10_000
+    connections_per_account: Annotated[
+        int, _says("Signalling connections of one account at the same time; more are turned away.", ge=1, le=1_000_000)
+    ] = 20_000
     drain_s: Annotated[
         Annotated[float, Meta(ge=0, le=86_400)] | None,
         _says("How long a stopping server lets live calls go on; unset means 0 in dev, 30 in production."),
@@ -135,9 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_port_max: Annotated[Port, _says("Last UDP port for audio.")] = 0
 
     # What clients are told about where they are
-    edge: Annotated[str, _says("Edge that clients see as `device.edge`.")] = "midcall"
-    region: Annotated[str, _says("Region that clients are told.")] = "us1"
-    home: Annotated[str, _says("Home that clients see as `device.home`.")] = "us1"
+    edge: Annotated[str, _says("Edge that clients see as `device.edge`; a name that their SDK knows.")] = "ashburn"
+    region: Annotated[str, _says("Region that clients are told.")] = "US_EAST_VIRGINIA"
+    home: Annotated[str, _says("Home that clients see as `device.home`, unless their token names one.")] = "us1"
 
     # Keeping and telling
     retention_days: Annotated[int, _says("Days after which ended calls are forgotten.", ge=1, le=36_500)] = 30
@@ -357,7 +357,7 @@ def _host_pattern(text: str) -> None:
 
 
 def _label(text: str) -> None:
-    if re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) is None:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
         raise ValueError("not a label")
 
 
@@ -378,9 +378,9 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "allow_networks": _Meaning(ipaddress.ip_network, "a list of networks such as 10.1.0.0/16"),
     "media_addresses": _Meaning(ipaddress.ip_address, "a list of IP addresses of this machine"),
     "webhook_ca_file": _Meaning(_existing_file, "the path of a PEM file"),
-    "edge": _Meaning(_label, "1 to 64 letters, digits and hyphens"),
-    "region": _Meaning(_label, "1 to 64 letters, digits and hyphens"),
-    "home": _Meaning(_label, "1 to 64 letters, digits and hyphens"),
+    "edge": _Meaning(_label, "1 to 64 letters, digits, - and _"),
+    "region": _Meaning(_label, "1 to 64 letters, digits, - and _"),
+    "home": _Meaning(_label, "1 to 64 letters, digits, - and _"),
     "account_sid": _Meaning(_sid("AC"), "AC and 32 lower-case hex digits"),
     "api_key_sid": _Meaning(_sid("SK"), "SK and 32 lower-case hex digits"),
     "application_sid": _Meaning(_sid("AP"), "AP and 32 lower-case hex digits"),

@@ -75,7 +75,7 @@ def test_the_drain_time_depends_on_the_mode_until_it_is_set() -> None:
         ("account_sid", "AC1", "AC and 32 lower-case hex digits"),
         ("voice_url", "example.org", "an http or https URL"),
         ("hostnames", "a b", "a list of host names and IP addresses"),
-        ("edge", "a.b", "1 to 64 letters, digits and hyphens"),
+        ("edge", "a.b", "1 to 64 letters, digits, - and _"),
     ],
 )
 def test_an_unusable_value_is_named_with_its_origin_and_what_would_work(name: str, value: str, works: str) -> None:

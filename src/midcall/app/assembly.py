@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final
 
@@ -14,17 +14,22 @@ import apsw
 from aiohttp import web
 
 from midcall.app.clock import SystemClock
+from midcall.app.retention import Retention
 from midcall.bus.local import LocalBus
 from midcall.core.lanes import Encoding
 from midcall.core.messages import Limits
-from midcall.core.sids import AccountSid, CallSid
+from midcall.core.sids import AccountSid
 from midcall.folder import Folder, FolderUnusable
 from midcall.media import make_media
-from midcall.ports import Bus, Clock, DeviceId, Devices, Entropy, Invite, Media, Sender, Store, Trace
+from midcall.ports import Bus, Clock, Entropy, Media, Sender, Store, Trace
 from midcall.rest.app import rest_app
 from midcall.rest.endpoint import Api
 from midcall.rest.health import Health
 from midcall.settings import Settings, SettingsError
+from midcall.signalling.handler import Signalling
+from midcall.signalling.hub import Hub
+from midcall.signalling.limits import Place, SignallingLimits
+from midcall.storage.queries import SchemaTooNew
 from midcall.storage.sqlite import SqliteStore
 from midcall.storage.trace import MemoryTrace
 from midcall.switch.accounts import Accounts
@@ -63,11 +68,19 @@ class App:
         self.dispatcher = Dispatcher(
             self.store, self.sender, self.bus, self.clock, self.trace, self.entropy, encoding=_encoding(settings)
         )
-        self.devices: Devices = _NoDevices()
+        self.hub = Hub(
+            messages=self.messages,
+            clock=self.clock,
+            entropy=self.entropy,
+            trace=self.trace,
+            limits=_signalling_limits(settings),
+            place=Place(edge=settings.edge, region=settings.region, home=settings.home),
+        )
+        self.signalling = Signalling(self.hub, self.accounts)
         self.legs = Legs(
             store=self.store,
             media=self.media,
-            devices=self.devices,
+            devices=self.hub,
             bus=self.bus,
             fetcher=TwimlFetcher(self.store, self.sender, self.clock, self.trace),
             clock=self.clock,
@@ -82,6 +95,8 @@ class App:
             entropy=self.entropy,
             resume_floor_s=settings.resume_window,
         )
+        self.hub.attach(self.calls, self.bus)
+        self.retention = Retention(self.store, self.clock, days=settings.retention_days)
         self._unready: str | None = "starting"
         self.web = self._web(settings)
 
@@ -98,14 +113,21 @@ class App:
         health = Health(
             readiness=lambda: self._unready, metrics=self.metrics, metrics_token=settings.metrics_token or None
         )
-        return rest_app(api, health, self.metrics)
+        application = rest_app(api, health, self.metrics)
+        application.router.add_get("/signal", self.signalling.handle)
+        return application
 
-    async def start(self) -> None:
-        """End what a crash left over, then let media and lanes run."""
+    async def start(self, owner: AccountSid) -> None:
+        """End what a crash left over, then let media and lanes run.
+
+        Args:
+            owner: the account that the server began with.
+        """
         if ended := await self.calls.recover():
             _log.warning("%d calls were live when the last server died; they have ended now", ended)
         await self.media.start(self.legs.on_media)
         await self.dispatcher.start()
+        self.retention.start(owner)
         self._unready = None
 
     async def stop(self, drain_s: float, hurry: asyncio.Event) -> None:
@@ -118,6 +140,7 @@ class App:
             await self.calls.stop(0)
         else:
             await _before(hurry, self._tell_all(LAST_CALLBACKS_S))
+        await self.signalling.close()
 
     async def _tell_all(self, limit_s: float) -> None:
         """Wait until nothing is due, so that servers hear of the calls that just ended."""
@@ -130,35 +153,14 @@ class App:
 
     async def close(self) -> None:
         """Let go in the order of the flow: deliveries in flight settle before the store closes."""
+        await self.retention.close()
+        await self.signalling.close()
         await self.calls.close()
         await self.dispatcher.close()
         await self.sender.close()
         await self.media.close()
         await self.trace.close()
         await self.store.close()
-
-
-class _NoDevices:
-    """Nobody is registered: stands in until the signalling edge is here."""
-
-    def registered(self, account: AccountSid, identity: str) -> Sequence[DeviceId]:
-        return ()
-
-    def declares_no_media(self, device: DeviceId) -> bool:
-        return False
-
-    def invite(self, device: DeviceId, invite: Invite) -> None: ...
-
-    def ringing(self, leg: CallSid, sdp: str | None) -> None: ...
-
-    def answer(self, leg: CallSid, sdp: str | None) -> None: ...
-
-    def taken(self, leg: CallSid, winner: DeviceId) -> None: ...
-
-    def hangup(self, leg: CallSid, code: int | None = None, message: str | None = None) -> None: ...
-
-    def reader(self, leg: CallSid) -> str | None:
-        return None
 
 
 async def _before(hurry: asyncio.Event, work: Coroutine[object, object, None]) -> None:
@@ -194,6 +196,8 @@ def _store(settings: Settings, folder: Folder) -> Store:
         return SqliteStore.open(":memory:" if settings.keeps_nothing else folder.database)
     except apsw.Error as error:
         raise FolderUnusable(f"{folder.database} cannot be opened as a database: {error}") from None
+    except SchemaTooNew as error:
+        raise FolderUnusable(f"{folder.database} is from a newer Midcall ({error}); start that one") from None
 
 
 def _sender(settings: Settings) -> Sender:
@@ -228,4 +232,10 @@ def _limits(settings: Settings) -> Limits:
         per_second=settings.messages_per_second,
         subscriptions_per_leg=settings.subscriptions_per_call,
         first_sequence=settings.first_sequence,
+    )
+
+
+def _signalling_limits(settings: Settings) -> SignallingLimits:
+    return SignallingLimits(
+        connections_per_account=settings.connections_per_account, resume_window_s=settings.resume_window
     )

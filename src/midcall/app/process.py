@@ -27,6 +27,7 @@ from midcall.app.first_start import ensure_credentials
 from midcall.app.listening import Sites, Sockets, bind
 from midcall.certs.authority import Certificates, ensure
 from midcall.core.redaction import redact
+from midcall.core.sids import AccountSid
 from midcall.folder import Credentials, Folder, FolderUnusable, ServerInfo
 from midcall.settings import Settings
 
@@ -115,7 +116,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         try:
             credentials = await ensure_credentials(folder.credentials(), settings, app.store, app.clock, app.entropy)
             folder.write_credentials(credentials)
-            await app.start()
+            await app.start(AccountSid(credentials.account_sid))
             sites = await Sites.open(app.web, sockets, certificates.server_context())
             try:
                 info = _info(settings, sockets, certificates)

@@ -1,0 +1,87 @@
+"""Forgets calls that ended long ago, so that the database does not grow for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from midcall.core.calls import Call, CallFilter
+from midcall.core.errors import Refused
+from midcall.core.sids import AccountSid
+from midcall.ports import Clock, PageRequest, Store
+
+_log = logging.getLogger(__name__)
+
+DAY_S: Final = 86_400
+BATCH: Final = 100
+"""Calls deleted in one sweep: each deletion overwrites what it frees, and messages must not wait for that."""
+SWEEP_S: Final = 600.0
+BUSY_SWEEP_S: Final = 5.0
+"""Pause between sweeps while there is more to forget."""
+
+
+class Retention:
+    """Deletes ended calls with their messages, lanes and alerts, for an account and its subaccounts.
+
+    Args:
+        days: how long an ended call is kept.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, days: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep_s = days * DAY_S
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, owner: AccountSid) -> None:
+        """Sweep now and then until `close`."""
+        self._task = asyncio.get_running_loop().create_task(self._run(owner), name="retention")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sweep(self, owner: AccountSid) -> int:
+        """Delete a batch of the oldest calls whose time is over; how many they were."""
+        deleted = 0
+        after: str | None = None
+        while deleted < BATCH:
+            page = await self._store.accounts(owner, PageRequest(size=BATCH, after=after))
+            for account in page.rows:
+                deleted += await self._forget(account.sid, BATCH - deleted)
+            if not page.has_next:
+                break
+            after = page.rows[-1].sid
+        return deleted
+
+    async def _forget(self, account: AccountSid, limit: int) -> int:
+        if limit <= 0:
+            return 0
+        over = CallFilter(ended_to=self._clock.now() - self._keep_s)
+        page = await self._store.calls(account, over, PageRequest(size=limit))
+        return sum([await self._store.delete_call(account, call.sid) for call in page.rows if _is_over(call)])
+
+    async def _run(self, owner: AccountSid) -> None:
+        while True:
+            try:
+                deleted = await self.sweep(owner)
+            except Refused as refused:  # the disk is full or failing: the next sweep finds the same calls
+                _log.warning("ended calls could not be deleted: %s", refused.detail)
+                deleted = 0
+            if deleted:
+                _log.info("%d calls that ended long ago were deleted", deleted)
+            await self._pause(BUSY_SWEEP_S if deleted >= BATCH else SWEEP_S)
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+        timer = self._clock.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+
+def _is_over(call: Call) -> bool:
+    return call.status.is_final

@@ -1,0 +1,100 @@
+"""What ended long ago is forgotten; what is young or alive stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from midcall.app.retention import BATCH, DAY_S, SWEEP_S, Retention
+from midcall.core.accounts import Account, AccountStatus
+from midcall.core.calls import Call, CallFilter, Direction, Status
+from midcall.core.sids import AccountSid, CallSid
+from midcall.ports import PageRequest, Transition
+from midcall.storage.memory import MemoryStore
+from midcall.testing.clock import ManualClock
+
+OWNER = AccountSid("AC" + "0" * 32)
+INNER = AccountSid("AC" + "1" * 32)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def store(clock: ManualClock) -> MemoryStore:
+    store = MemoryStore()
+    for sid in (OWNER, INNER):
+        await store.put_account(
+            Account(
+                sid=sid,
+                owner_sid=OWNER,
+                friendly_name="",
+                status=AccountStatus.ACTIVE,
+                auth_token="",
+                created_at=clock.now(),
+                updated_at=clock.now(),
+            )
+        )
+    return store
+
+
+async def add(store: MemoryStore, number: int, *, ended_at: float | None, account: AccountSid = OWNER) -> None:
+    call = Call(
+        sid=CallSid(f"CA{number:032x}"),
+        account_sid=account,
+        to="client:bob",
+        from_="client:alice",
+        parent_sid=None,
+        sdk_leg=True,
+        direction=Direction.INBOUND,
+        status=Status.IN_PROGRESS if ended_at is None else Status.COMPLETED,
+        created_at=1.0,
+        updated_at=1.0,
+        ended_at=ended_at,
+    )
+    await store.save(Transition(owner=call.sid, account_sid=account, state=None, at=1.0, call=call))
+
+
+async def left(store: MemoryStore, account: AccountSid = OWNER) -> list[int]:
+    page = await store.calls(account, CallFilter(), PageRequest(size=1000))
+    return sorted(int(call.sid[2:], 16) for call in page.rows)
+
+
+async def test_old_calls_go_and_young_and_live_ones_stay(store: MemoryStore, clock: ManualClock) -> None:
+    await add(store, 1, ended_at=clock.now() - 31 * DAY_S)
+    await add(store, 2, ended_at=clock.now() - 29 * DAY_S)
+    await add(store, 3, ended_at=None)
+    assert await Retention(store, clock, days=30).sweep(OWNER) == 1
+    assert await left(store) == [2, 3]
+
+
+async def test_subaccounts_are_swept_too(store: MemoryStore, clock: ManualClock) -> None:
+    await add(store, 1, ended_at=1.0, account=INNER)
+    await Retention(store, clock, days=30).sweep(OWNER)
+    assert await left(store, INNER) == []
+
+
+async def test_a_sweep_is_bounded_and_the_next_one_goes_on(store: MemoryStore, clock: ManualClock) -> None:
+    for number in range(BATCH + 1):
+        await add(store, number, ended_at=1.0)
+    retention = Retention(store, clock, days=30)
+    assert await retention.sweep(OWNER) == BATCH
+    assert await retention.sweep(OWNER) == 1
+
+
+async def test_a_running_retention_sweeps_again_and_again_until_it_is_closed(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    retention = Retention(store, clock, days=30)
+    retention.start(OWNER)
+    await clock.settle()
+    await add(store, 1, ended_at=1.0)
+    clock.advance(SWEEP_S)
+    await clock.settle()
+    assert await left(store) == []
+    await retention.close()
+    await add(store, 2, ended_at=1.0)
+    clock.advance(SWEEP_S)
+    await clock.settle()
+    assert await left(store) == [2]
