@@ -6,19 +6,19 @@ Nothing is simulated: what the demo prints, it saw; what it claims, it checked, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 from rich.console import Console
 
-from midcall.demo.story import Options
+from midcall.demo.server import running
+from midcall.demo.story import Failed, Options, Story
 
 INTERRUPTED = 130
 
 
 def main(options: Options | None = None) -> int:
     """Run the demo on standard output and return the exit code: 0, or 1 after saying what failed."""
-    from midcall.demo.scenario import run
-
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     try:
         return asyncio.run(run(console, options or Options()))
@@ -27,4 +27,22 @@ def main(options: Options | None = None) -> int:
         return INTERRUPTED
 
 
-__all__ = ["Options", "main"]
+async def run(console: Console, options: Options) -> int:
+    """Tell the demo on the console; 0 when everything that it claims was so, else 1."""
+    story = Story(console, options)
+    story.tell("demo", "starting a server of its own: free ports, an empty data folder, no network needed")
+    with contextlib.suppress(Failed):  # the story has noted it
+        async with running(story, meanwhile=_load) as server:
+            from midcall.demo import scenario
+
+            await scenario.play(story, server)
+    return story.conclude()
+
+
+def _load() -> None:
+    """Import the clients and their media, which takes about as long as the server's start."""
+    import midcall.demo.scenario
+    import midcall.sdk.media  # noqa: F401
+
+
+__all__ = ["Options", "main", "run"]

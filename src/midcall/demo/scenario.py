@@ -1,4 +1,4 @@
-"""The demo's course: server, application, two clients, a call, messages, sound, hangup, and what came of it."""
+"""The demo's course: application, two clients, a call, messages, sound, hangup, and a table of it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
-from rich.console import Console
 from rich.table import Table
 
 from midcall.core import tokens
 from midcall.core.sids import AccountSid, ApplicationSid, KeySid
 from midcall.demo.application import REST_S, Application, Rest
-from midcall.demo.server import Running, running
-from midcall.demo.story import Failed, Options, Story, within
+from midcall.demo.server import Running
+from midcall.demo.story import Failed, Story, within
 from midcall.demo.traffic import Leg, exchange, milliseconds
 from midcall.sdk import Call, Device, LevelMeter, SdkError, Tone
 from midcall.sdk.transport import tls_context
@@ -43,19 +42,14 @@ class Results:
     setup: list[tuple[str, float]] = field(default_factory=list)
 
 
-async def run(console: Console, options: Options) -> int:
-    """Tell the demo on the console; 0 when everything that it claims was so, else 1."""
-    story = Story(console, options)
-    results = Results()
-    story.tell("demo", "starting a server of its own: free ports, an empty data folder, no network needed")
-    with contextlib.suppress(Failed):  # noted by then
-        async with running(story) as server:
-            await _with_server(story, server, results)
-    return _conclude(story, results)
+async def play(story: Story, server: Running) -> None:
+    """The whole course with a server that is ready.
 
-
-async def _with_server(story: Story, server: Running, results: Results) -> None:
+    Raises:
+        Failed: it cannot go on.
+    """
     story.tell("server", f"ready at {server.info.https_url}")
+    results = Results()
     application = Application(story, server.credentials.auth_token)
     async with application.listening(), _clients(story, server) as (alice, bob), _rest(server) as rest:
         await rest.set_voice_url(f"{application.url}/voice")
@@ -66,6 +60,7 @@ async def _with_server(story: Story, server: Running, results: Results) -> None:
             raise Failed(f"the call could not be placed: {error}") from None
         await _talk(story, application, rest, call, answered, results)
         await _hang_up(story, application, call, answered)
+    story.table = _table(results)
 
 
 @asynccontextmanager
@@ -206,23 +201,6 @@ async def _completed(application: Application) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- what came of it
-
-
-def _conclude(story: Story, results: Results) -> int:
-    if results.legs:
-        story.console.print()
-        story.console.print(_table(results))
-    for failure in story.failures:
-        story.console.print(f"FAILED: {failure}", style="bold red", markup=False, soft_wrap=True)
-    if story.failures:
-        return 1
-    story.console.print(
-        f"All of it happened as it should, in {story.elapsed():.1f} s: "
-        "every message once, in order and signed; every status callback in order.",
-        style="bold green",
-        soft_wrap=True,
-    )
-    return 0
 
 
 def _table(results: Results) -> Table:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +39,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(story: Story) -> AsyncIterator[Running]:
-    """Start a server, stop it by SIGTERM afterwards and check that it ended well."""
+async def running(story: Story, meanwhile: Callable[[], None]) -> AsyncIterator[Running]:
+    """Start a server, do something else meanwhile; stop it by SIGTERM afterwards and check that it ended well."""
     folder = Path(tempfile.mkdtemp(prefix="midcall-demo-"))
     log = folder / "server.log"
     process = await _spawn(folder, log, media=story.options.media)
     try:
+        meanwhile()
         yield await _ready(process, Folder(folder))
     except Failed as failed:
         story.check(False, str(failed))

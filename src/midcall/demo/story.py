@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 T = TypeVar("T")
@@ -40,12 +40,13 @@ class Failed(Exception):
 
 @dataclass(slots=True)
 class Story:
-    """The timeline, and what went wrong in it."""
+    """The timeline, what went wrong in it, and the table that closes it."""
 
     console: Console
     options: Options
     started: float = field(default_factory=time.monotonic)
     failures: list[str] = field(default_factory=list)
+    table: RenderableType | None = None
 
     def elapsed(self) -> float:
         """Seconds since the demo started."""
@@ -76,6 +77,19 @@ class Story:
             yield
         except Failed as failed:
             self.check(False, str(failed))
+
+    def conclude(self) -> int:
+        """Say what came of it, and the exit code."""
+        if self.table is not None:
+            self.console.print()
+            self.console.print(self.table)
+        for failure in self.failures:
+            self.console.print(f"FAILED: {failure}", style="bold red", markup=False, soft_wrap=True)
+        if not self.failures:
+            claim = "every message once, in order and signed; every status callback in order."
+            told = f"All of it happened as it should, in {self.elapsed():.1f} s: {claim}"
+            self.console.print(told, style="bold green", soft_wrap=True)
+        return 1 if self.failures else 0
 
 
 async def within(seconds: float, wish: Awaitable[T], otherwise: str) -> T:
