@@ -116,7 +116,7 @@ async def test_the_library_raises_what_we_refuse(edge: Edge) -> None:
     await asyncio.to_thread(ask)
 
 
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated")  # the library's own use of aiohttp
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore:The 'auth' parameter")  # the library's use
 async def test_the_asynchronous_library_works_too(edge: Edge) -> None:
     for number in range(3):
         await edge.calls.put(a_call(CallSid(f"CA{number:032x}"), from_="client:carol"))

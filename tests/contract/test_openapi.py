@@ -1,0 +1,242 @@
+"""Our OpenAPI document: valid, complete, true of what is served, and compatible with the vendor's.
+
+The trimmed copy of the vendor's document is no part of this repository. Where it lies beside it, the two are compared
+endpoint by endpoint; `test_which_comparison_was_made` says whether that happened.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from midcall.core.errors import RULES
+from midcall.rest.catalog import ENDPOINTS
+from midcall.rest.openapi import document, refusals
+from support.rest import Checked
+
+Json = dict[str, Any]
+
+OURS: Json = document(ENDPOINTS)
+SHARED = Path(__file__).parents[3] / "shared" / "reference" / "openapi.json"
+THEIRS: Json = json.loads(SHARED.read_text()) if SHARED.exists() else {}
+
+
+# What differs on purpose: (operation, what) -> why.
+EXPLAINED = {
+    ("CreateUserDefinedMessage", "required Content"): "the state of the call is judged before the content",
+    ("ListAccount", "status 404 is missing"): "its path names nothing that could be missing",
+}
+STRICTER = {"maxLength", "minimum", "maximum", "pattern", "default", "enum", "format", "minLength"}
+"""Keywords that may narrow an input in our document where the vendor's leaves it to prose."""
+
+COMPARED = [endpoint for endpoint in ENDPOINTS if THEIRS and not endpoint.extension]
+
+
+def operation_of(whole: Json, endpoint: Any) -> Json:
+    found: Json = whole["paths"][f"{endpoint.path}.json"][endpoint.method.lower()]
+    return found
+
+
+def resolved(whole: Json, schema: Json) -> Json:
+    while "$ref" in schema:
+        schema = whole["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+# ours alone
+
+
+def test_the_document_is_valid() -> None:
+    validate(OURS)
+
+
+def test_the_command_prints_the_document() -> None:
+    printed = subprocess.run([sys.executable, "-m", "midcall.rest.openapi"], capture_output=True, check=True)
+    assert json.loads(printed.stdout) == OURS
+    assert printed.stderr == b""
+
+
+def test_every_operation_has_its_own_name_and_a_sentence() -> None:
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    assert len(set(names)) == len(names)
+    assert all(endpoint.summary.endswith(".") for endpoint in ENDPOINTS)
+
+
+def test_every_refusal_is_a_rule_of_the_table() -> None:
+    for endpoint in ENDPOINTS:
+        assert all(RULES[rule.name] is rule for rule in refusals(endpoint))
+
+
+def test_extensions_are_marked_and_lie_under_their_own_prefix() -> None:
+    for path, item in OURS["paths"].items():
+        assert path.startswith("/midcall/v1/") == item.get("x-extension", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (418, "application/json;charset=utf-8", b"{}"),
+        (200, "text/plain", b'{"keys": []}'),
+        (200, "application/json;charset=utf-8", b'{"keys": []}'),
+        (401, "application/json;charset=utf-8", b'{"code": "20003", "message": "", "more_info": "", "status": 401}'),
+        (404, "application/json;charset=utf-8", b'{"code": 20404, "message": "", "status": 404}'),
+    ],
+)
+def test_the_judge_of_all_rest_tests_sees_what_is_wrong(status: int, content_type: str, body: bytes) -> None:
+    judge = Checked()
+    judge.look("GET", f"/2010-04-01/Accounts/AC{'a' * 32}/Keys.json", status, content_type, body)
+    assert judge.broken
+
+
+# against the vendor's
+
+
+def test_which_comparison_was_made(record_property: Any) -> None:
+    """There is no silent pass: either every endpoint is compared below, or nothing is and the report says so."""
+    record_property("vendor_document", "compared" if THEIRS else "not present")
+    assert len(COMPARED) == (len([e for e in ENDPOINTS if not e.extension]) if SHARED.exists() else 0)
+
+
+@pytest.mark.parametrize("endpoint", COMPARED, ids=lambda endpoint: endpoint.name)
+def test_an_operation_is_the_vendors(endpoint: Any) -> None:
+    theirs = operation_of(THEIRS, endpoint)
+    ours = operation_of(OURS, endpoint)
+    assert ours["operationId"] == theirs["operationId"]
+    assert differences(ours, theirs) == []
+
+
+def test_every_explanation_is_needed() -> None:
+    found = {
+        (endpoint.name, line)
+        for endpoint in COMPARED
+        for line in all_differences(operation_of(OURS, endpoint), operation_of(THEIRS, endpoint))
+    }
+    assert found == (set(EXPLAINED) if THEIRS else set())
+
+
+def test_the_comparison_sees_what_differs() -> None:
+    """Both sides are ours here, one of them damaged, so that this holds without the vendor's document, too."""
+    lines = _shape(
+        "",
+        {"type": "object", "properties": {"a": {"type": "integer"}, "b": _NULLABLE, "x": {}}},
+        {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {}}},
+    )
+    assert sorted(lines) == [".a is integer, not string", ".b may be null", ".c is missing", ".x is not the vendor's"]
+    assert sorted(_inputs({"A": {"type": "string"}, "B": {}}, {"A": {"type": "integer"}})) == [
+        "parameter A is string, not integer",
+        "parameter B is not the vendor's",
+    ]
+
+
+_NULLABLE: Json = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def differences(ours: Json, theirs: Json) -> list[str]:
+    """One line per difference that nothing explains."""
+    return [line for line in all_differences(ours, theirs) if (ours["operationId"], line) not in EXPLAINED]
+
+
+def all_differences(ours: Json, theirs: Json) -> list[str]:
+    """One line per difference, explained or not."""
+    found = [
+        *_inputs(_parameters(OURS, ours), _parameters(THEIRS, theirs)),
+        *_outputs(ours, theirs),
+        *(f"status {status} is missing" for status in _missing_statuses(ours, theirs)),
+    ]
+    required = set(_required(theirs)) - set(_required(ours))
+    found += [f"required {parameter}" for parameter in sorted(required)]
+    unknown = set(ours.get("x-ignored-parameters", ())) - set(_parameters(THEIRS, theirs))
+    found += [f"ignores {parameter}, which does not exist" for parameter in sorted(unknown)]
+    return found
+
+
+def _parameters(whole: Json, operation: Json) -> dict[str, Json]:
+    inputs = {parameter["name"]: resolved(whole, parameter["schema"]) for parameter in operation.get("parameters", ())}
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        inputs |= {name: resolved(whole, schema) for name, schema in content["schema"]["properties"].items()}
+    return inputs
+
+
+def _required(operation: Json) -> list[str]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/x-www-form-urlencoded", {})
+    required: list[str] = body.get("schema", {}).get("required", [])
+    return required
+
+
+def _inputs(ours: dict[str, Json], theirs: dict[str, Json]) -> list[str]:
+    lines = [f"parameter {name} is not the vendor's" for name in ours.keys() - theirs.keys()]
+    for name in ours.keys() & theirs.keys():
+        mine, other = ours[name], theirs[name]
+        if mine.get("type") != other.get("type"):
+            lines.append(f"parameter {name} is {mine.get('type')}, not {other.get('type')}")
+        if "enum" in other and set(mine.get("enum", ())) != set(other["enum"]):
+            lines.append(f"parameter {name} offers other words")
+        lines += [
+            f"parameter {name} differs in {keyword}"
+            for keyword in other.keys() & mine.keys() - STRICTER
+            if keyword not in ("type", "items") and mine[keyword] != other[keyword]
+        ]
+    return lines
+
+
+def _missing_statuses(ours: Json, theirs: Json) -> list[str]:
+    """The vendor's data lists 429 for everything; we limit messages only."""
+    return sorted(set(theirs["responses"]) - set(ours["responses"]) - {"429"})
+
+
+def _outputs(ours: Json, theirs: Json) -> list[str]:
+    lines = []
+    for status, response in theirs["responses"].items():
+        if not status.startswith("2") or status not in ours["responses"]:
+            continue
+        their_content = response.get("content")
+        our_content = ours["responses"][status].get("content")
+        if not their_content or not our_content:
+            lines += [] if bool(their_content) == bool(our_content) else [f"{status} has or lacks a body"]
+            continue
+        mine = resolved(OURS, our_content["application/json"]["schema"])
+        other = resolved(THEIRS, their_content["application/json"]["schema"])
+        lines += _shape("", mine, other)
+    return lines
+
+
+def _shape(where: str, mine: Json, other: Json) -> list[str]:
+    """Same properties, the same types, and null only where the vendor may say null."""
+    mine, nullable = _without_null(mine)
+    other = resolved(THEIRS, other)
+    lines = []
+    if nullable and not other.get("nullable", False):
+        lines.append(f"{where} may be null")
+    if "type" in other and mine.get("type", _type_of(mine)) != other["type"]:
+        lines.append(f"{where} is {mine.get('type')}, not {other['type']}")
+    if "pattern" in other and "pattern" in mine and mine["pattern"] != other["pattern"]:
+        lines.append(f"{where} has another pattern")
+    if "enum" in other and not set(mine.get("enum", ())) <= set(other["enum"]):
+        lines.append(f"{where} may hold other words")
+    if "properties" in other:
+        names, their_names = set(mine.get("properties", ())), set(other["properties"])
+        lines += [f"{where}.{name} is not the vendor's" for name in sorted(names - their_names)]
+        lines += [f"{where}.{name} is missing" for name in sorted(their_names - names)]
+        for name in sorted(names & their_names):
+            lines += _shape(f"{where}.{name}", mine["properties"][name], other["properties"][name])
+    if "items" in other:
+        lines += _shape(f"{where}[]", mine["items"], other["items"])
+    return lines
+
+
+def _without_null(schema: Json) -> tuple[Json, bool]:
+    schema = resolved(OURS, schema)
+    options = schema.get("anyOf", [schema])
+    kept = [resolved(OURS, option) for option in options if option.get("type") != "null"]
+    assert len(kept) == 1, schema
+    return kept[0], len(kept) < len(options)
+
+
+def _type_of(schema: Json) -> str | None:
+    return "string" if all(isinstance(word, str) for word in schema.get("enum", (0,))) else None
