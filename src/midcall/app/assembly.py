@@ -96,6 +96,7 @@ class App:
             resume_floor_s=settings.resume_window,
         )
         self.hub.attach(self.calls, self.bus)
+        self.accounts.on_withdrawal(self.signalling.revoke)
         self.retention = Retention(self.store, self.clock, days=settings.retention_days)
         self._unready: str | None = "starting"
         self.web = self._web(settings)

@@ -58,6 +58,8 @@ async def update(api: Api, asked: Asked[AccountUpdateForm]) -> AccountResource:
     name = account.friendly_name if asked.form.friendly_name is None else asked.form.friendly_name
     account = replace(account, friendly_name=name, status=status, updated_at=api.clock.now())
     await api.store.put_account(account)
+    if status is not AccountStatus.ACTIVE:
+        api.accounts.withdraw(account.sid)
     return account_resource(account)
 
 

@@ -66,6 +66,7 @@ async def update(api: Api, asked: Asked[KeyForm]) -> KeyResource:
 async def delete(api: Api, asked: Asked[Nothing]) -> None:
     if not await api.store.delete_key(asked.account_sid, KeySid(asked.sid)):
         raise Refused(errors.NOT_FOUND)
+    api.accounts.withdraw(asked.account_sid, KeySid(asked.sid))
 
 
 async def _known(api: Api, asked: Asked[KeyForm] | Asked[Nothing]) -> ApiKey:

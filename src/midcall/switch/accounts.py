@@ -6,6 +6,7 @@ Nothing is remembered between two questions, so a deleted key or a suspended acc
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from midcall.core import errors, sids, tokens
@@ -52,11 +53,21 @@ class Grant:
 
 
 class Accounts:
-    """Checks credentials. Holds no state of its own."""
+    """Checks credentials. Remembers none: all it holds is who wants to hear of withdrawals."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._listeners: list[Callable[[AccountSid, KeySid | None], None]] = []
+
+    def on_withdrawal(self, listener: Callable[[AccountSid, KeySid | None], None]) -> None:
+        """Call the listener whenever a key (or with None, all of an account) stops opening anything."""
+        self._listeners.append(listener)
+
+    def withdraw(self, account: AccountSid, key: KeySid | None = None) -> None:
+        """Tell the listeners that the store holds a deleted key, or an account that is not active any more."""
+        for listener in self._listeners:
+            listener(account, key)
 
     async def authenticate(self, username: str, password: str, path_account: AccountSid | None) -> Principal:
         """Check basic credentials and that they open the account of the path.
