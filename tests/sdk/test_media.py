@@ -1,0 +1,89 @@
+"""Media sessions of the SDK, two of them talking over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from midcall.sdk import LevelMeter, RemoteStream, Tone
+from midcall.sdk.audio import LocalStream
+from midcall.sdk.media import MediaPeer
+
+
+class Person:
+    """A session that says a tone and listens."""
+
+    def __init__(self, frequency: int, codecs: tuple[str, ...]) -> None:
+        self.voice = LocalStream(Tone(frequency))
+        self.ear = LevelMeter()
+        self.lost = asyncio.Event()
+        remote = RemoteStream()
+        remote.add(self.ear)
+        self.peer = MediaPeer(self.voice, remote, codec_preferences=codecs, on_lost=self.lost.set)
+
+    def description_with_candidates(self) -> str:
+        """As a server sends it: it does not learn of us by our checks."""
+        sdp: str = self.peer._connection.localDescription.sdp
+        return sdp
+
+    async def hears(self, frequency: int) -> None:
+        async with asyncio.timeout(10):
+            await self.ear.until(lambda ear: ear.tone_dbfs(frequency) > -12)
+
+
+@pytest.fixture
+async def person() -> AsyncIterator[Callable[..., Person]]:
+    people: list[Person] = []
+
+    def make(frequency: int, codecs: tuple[str, ...] = ("pcmu", "opus")) -> Person:
+        people.append(Person(frequency, codecs))
+        return people[-1]
+
+    yield make
+    for one in people:
+        await one.peer.close()
+
+
+async def test_an_offer_looks_like_a_browsers(person):
+    offer = await person(440).peer.offer()
+    assert "m=audio 9 UDP/TLS/RTP/SAVPF 0 " in offer
+    assert "candidate" not in offer
+    assert "a=setup:actpass" in offer
+    assert offer.count("m=") == 1
+    assert offer.replace("\r\n", "").count("\n") == 0
+
+
+@pytest.mark.parametrize(("codecs", "codec"), [(("pcmu", "opus"), "PCMU"), (("opus", "pcmu"), "opus")])
+async def test_two_sessions_hear_each_other_in_the_preferred_codec(person, codecs, codec):
+    caller, callee = person(440, codecs), person(660, codecs)
+    assert caller.peer.codec() is None
+    await callee.peer.answer(await caller.peer.offer())
+    await caller.peer.apply(callee.description_with_candidates())
+    await asyncio.gather(caller.hears(660), callee.hears(440))
+    assert caller.ear.tone_dbfs(440) < -50
+    assert (caller.peer.codec(), callee.peer.codec()) == (codec, codec)
+    assert caller.peer.connected
+
+    caller.voice.muted = True
+    async with asyncio.timeout(10):
+        await callee.ear.until(lambda ear: ear.level_dbfs() < -60)
+    assert not caller.lost.is_set()
+
+
+async def test_the_end_of_the_other_side_is_reported_once_it_is_sure(person):
+    caller, callee = person(440), person(660)
+    await callee.peer.answer(await caller.peer.offer())
+    await caller.peer.apply(callee.description_with_candidates())
+    await callee.hears(440)
+    await callee.peer.close()
+    async with asyncio.timeout(10):
+        await caller.lost.wait()
+
+
+async def test_closing_ones_own_session_is_no_loss(person):
+    one = person(440)
+    await one.peer.offer()
+    await one.peer.close()
+    assert not one.lost.is_set()
