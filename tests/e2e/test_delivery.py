@@ -19,7 +19,7 @@ IDEMPOTENCY = "I-Twilio-Idempotency-Token"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    server = Server(tmp_path / "data", options=("--media", "none"))
+    server = Server(tmp_path / "data", options=("--set", "media_engine=none"))
     await server.start()
     yield server
     assert await server.stop() == 0, "\n".join(server.log)
