@@ -25,7 +25,6 @@ TOTAL_S: Final = 15.0
 """The longest that a turn may send: its retries and its second encoding share it."""
 
 LEAST_S: Final = 0.1
-PROMPT_S: Final = 5.0
 STATUS_REDIRECTS: Final = 10
 TOKEN_TTL_S: Final = 5.0
 _REMEMBERED: Final = 4_096
@@ -33,10 +32,16 @@ _REMEMBERED: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a turn, and whether its host answered promptly (None: it was not asked)."""
+    """What became of a turn.
+
+    Attributes:
+        answered: whether its host answered at all; None: it was not asked.
+        took_s: from the first request to the last answer.
+    """
 
     verdict: Verdict
-    prompt: bool | None = None
+    answered: bool | None = None
+    took_s: float = 0.0
 
 
 class Attempts:
@@ -76,11 +81,11 @@ class Attempts:
         except Unbuildable as problem:
             _log.warning("a callback cannot be built: %s", problem, extra=_fields(turn))
             return Judged(StepOver(str(problem)))
+        took_s = self._clock.monotonic() - started
         now = self._clock.now()
         verdict = delivery.judge(attempted, lane, entry_at=entry.at, schedule=schedule, now=now, jitter=self._jitter())
         await self._complain(turn, attempted, verdict)
-        prompt = attempted.status is not None and self._clock.monotonic() - started < PROMPT_S
-        return Judged(verdict, prompt)
+        return Judged(verdict, attempted.status is not None, took_s)
 
     async def _attempt(self, turn: Turn, asked: Overrides | None, token: str) -> Attempted:
         """One attempt; where the URL asks for retries at once, as many as it takes."""

@@ -30,6 +30,9 @@ SWEEP_S: Final = 5.0
 PATIENCE_S: Final = 5.0
 """How long a claimed lane waits for a slot before it is given back."""
 
+PROMPT_S: Final = 5.0
+"""A host that takes longer gets a smaller share when slots are scarce."""
+
 MARGIN_S: Final = 10.0
 LEASE_S: Final = PATIENCE_S + TOTAL_S + MARGIN_S
 
@@ -212,8 +215,9 @@ class Dispatcher:
             if self._clock.monotonic() + TOTAL_S > following.until:
                 return None  # waited too long: somebody else may have the lease before an answer comes
             judged = await self._attempts.deliver_head(following.turn)
-            if judged.prompt is not None:
-                self._slots.note(host, prompt=judged.prompt)
+            if judged.answered is not None:
+                is_prompt = judged.answered and judged.took_s < PROMPT_S
+                self._slots.note(host, prompt=is_prompt, took_s=judged.took_s)
             following = await self._settle(following.turn, judged.verdict)
         return following
 
@@ -224,8 +228,8 @@ class Dispatcher:
         return self._held(following)
 
     async def _give_back(self, held: _Held, host: str) -> None:
-        """Nothing was sent: the lane waits a little, longer where it would only wait again."""
-        wait_s = 0.0 if self._closing else PATIENCE_S if self._slots.is_sluggish(host) else 1.0
+        """Nothing was sent: the lane comes back when its host may have room."""
+        wait_s = 0.0 if self._closing else self._slots.detour_s(host)
         is_down = held.turn.lane.state is LaneState.DOWN
         await self._settle(held.turn, RetryAt(self._clock.now() + wait_s, down=is_down, counted=False))
 

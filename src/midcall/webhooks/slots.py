@@ -16,17 +16,32 @@ from midcall.ports import Clock
 SLUGGISH_AFTER: Final = 3
 """Attempts in a row without a prompt answer that make a host sluggish."""
 
-WAITING_PER_SLOT: Final = 4
-"""How many lanes may wait for each slot of their host's share; more are turned away."""
+WAITING_PER_SLOT: Final = 2
+"""How many lanes of one host may wait for each slot there is; more are turned away. A sluggish host's line is as
+long as its share."""
+
+LONGEST_DETOUR_S: Final = 30.0
 
 _SLUGGISH_PART: Final = 8
+_LEAST_PACE_S: Final = 0.000_5
+_SMOOTHING: Final = 0.2
 _REMEMBERED_HOSTS: Final = 4_096
 
 
 @dataclass(slots=True)
 class _Host:
+    """One host's lanes.
+
+    Attributes:
+        unprompt: attempts in a row without a prompt answer.
+        took_s: what an attempt takes, smoothed.
+        back_at: monotonic time when the last lane that was turned away comes back.
+    """
+
     running: int = 0
     unprompt: int = 0
+    took_s: float = 0.0
+    back_at: float = 0.0
     waiting: deque[asyncio.Future[bool]] = field(default_factory=deque)
 
     @property
@@ -54,17 +69,13 @@ class Slots:
     def running(self) -> int:
         return self._running
 
-    def is_sluggish(self, name: str) -> bool:
-        host = self._hosts.get(name)
-        return host is not None and host.is_sluggish
-
     async def enter(self, name: str, *, patience_s: float) -> bool:
         """Take a slot for a host, waiting in its line when there is none. False: turned away, or waited in vain."""
         host = self._hosts.setdefault(name, _Host())
         if not host.waiting and self._has_room(host):
             self._take(host)
             return True
-        if len(host.waiting) >= WAITING_PER_SLOT * self._share(host):
+        if len(host.waiting) >= self._longest_line(host):
             return False
         return await self._wait(name, host, patience_s)
 
@@ -76,10 +87,21 @@ class Slots:
         self._serve_waiting()
         self._forget_if_idle(name, host)
 
-    def note(self, name: str, *, prompt: bool) -> None:
+    def detour_s(self, name: str) -> float:
+        """How long a lane that did not get in stays away: each one longer than the one before, at the host's pace."""
+        host = self._hosts.setdefault(name, _Host())
+        now = self._clock.monotonic()
+        pace_s = max(host.took_s / self._share(host), _LEAST_PACE_S)
+        host.back_at = min(max(host.back_at, now + pace_s * len(host.waiting)) + pace_s, now + LONGEST_DETOUR_S)
+        detour_s = host.back_at - now
+        self._forget_if_idle(name, host)
+        return detour_s
+
+    def note(self, name: str, *, prompt: bool, took_s: float) -> None:
         """Tell how an attempt went: promptly answered, with whatever status, or not. The caller holds a slot."""
         host = self._hosts[name]
         was_sluggish = host.is_sluggish
+        host.took_s += (took_s - host.took_s) * _SMOOTHING
         host.unprompt = 0 if prompt else host.unprompt + 1
         if was_sluggish and prompt:
             self._serve_waiting()
@@ -129,6 +151,9 @@ class Slots:
         if host.is_sluggish and self._running * 2 >= self._total:
             return max(1, self._per_host // _SLUGGISH_PART)
         return self._per_host
+
+    def _longest_line(self, host: _Host) -> int:
+        return self._share(host) if host.is_sluggish else WAITING_PER_SLOT * self._total
 
     def _take(self, host: _Host) -> None:
         host.running += 1
