@@ -72,6 +72,7 @@ class Text:
 class RawText:
     """A text that the use case judges itself, the empty one included."""
 
+    about: str
     rule: Rule
     keeps_empty: bool = True
 
@@ -79,7 +80,7 @@ class RawText:
         return texts[-1]
 
     def schema(self) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "description": self.about}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

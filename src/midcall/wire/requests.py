@@ -50,6 +50,9 @@ _name = Text(max_chars=MAX_NAME_CHARS, keeps_empty=True)
 _method = Method()
 _url = Url()
 _clearable_url = Url(clears=True)
+_idempotency_key = RawText(
+    about="a text of at most 256 characters, one per request", rule=errors.PARAMETER_INVALID, keeps_empty=False
+)
 _twiml = Text(max_chars=4_000, rule=errors.TWIML_TOO_LONG)
 
 
@@ -135,8 +138,10 @@ class CallListForm(PageForm, frozen=True, kw_only=True):
 class NewMessageForm(Form, frozen=True, kw_only=True):
     """`POST UserDefinedMessages`. The switch judges both: a missing Content must not hide that the call is over."""
 
-    content: Annotated[str | None, RawText(rule=errors.MESSAGE_NOT_JSON)] = None
-    idempotency_key: Annotated[str | None, RawText(rule=errors.PARAMETER_INVALID, keeps_empty=False)] = None
+    content: Annotated[
+        str | None, RawText(about="a JSON text of at most 10,000 characters", rule=errors.MESSAGE_NOT_JSON)
+    ] = None
+    idempotency_key: Annotated[str | None, _idempotency_key] = None
 
 
 class NewSubscriptionForm(Form, frozen=True, kw_only=True):
@@ -148,7 +153,7 @@ class NewSubscriptionForm(Form, frozen=True, kw_only=True):
         Required(errors.PARAMETER_INVALID, "Missing required parameter Callback in the post body"),
     ]
     method: Annotated[str, _method] = "POST"
-    idempotency_key: Annotated[str | None, RawText(rule=errors.PARAMETER_INVALID, keeps_empty=False)] = None
+    idempotency_key: Annotated[str | None, _idempotency_key] = None
 
 
 class ApplicationForm(Form, frozen=True, kw_only=True):
