@@ -1,4 +1,4 @@
-"""Browsers for media tests: aiortc peers that hide their candidates as the browser SDK does, speak a tone, and listen."""
+"""Browsers for media tests: aiortc peers that hide their candidates as the browser SDK does, hum, and listen."""
 
 from __future__ import annotations
 
@@ -8,11 +8,29 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from aiortc import AudioStreamTrack, MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpsender import RTCRtpSender
 from av import AudioFrame, AudioResampler
+
+from midcall.core.sids import CallSid
+from midcall.media import rtp
+from midcall.media.telephone_event import tone
+from midcall.ports import (
+    AnswerReady,
+    ApplyAnswer,
+    MakeOffer,
+    Media,
+    MediaCommand,
+    MediaConnected,
+    MediaEvent,
+    OfferReady,
+    Terminate,
+)
+
+E = TypeVar("E", bound=MediaEvent)
 
 RATE = 8000
 FRAME = 160
@@ -72,8 +90,8 @@ class Client:
     ) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.events = events
-        self.packets: list[tuple[int, int, int, int, bytes]] = []
-        """Payload type, sequence, timestamp, ssrc, payload of what came in."""
+        self.packets: list[rtp.Packet] = []
+        """What came in."""
         self.connected = asyncio.Event()
         self._ear: deque[int] = deque(maxlen=RATE // 5)
         self._heard = asyncio.Event()
@@ -81,11 +99,20 @@ class Client:
         self.pc.on("connectionstatechange", self._state_changed)
         self.pc.on("track", self._track)
         transceiver = self.pc.addTransceiver(Tone(hz) if hz else AudioStreamTrack(), direction="sendrecv")
+        self._stay_on_loopback()
         capabilities = RTCRtpSender.getCapabilities("audio").codecs
         transceiver.setCodecPreferences(
             [c for name in codecs for c in capabilities if c.mimeType.lower() == f"audio/{name.lower()}"]
         )
         self._codecs = codecs
+
+    def _stay_on_loopback(self) -> None:
+        """aioice never offers loopback; these tests need no other interface."""
+        agent = self.pc.getSenders()[0].transport.transport._connection
+        gather = agent.get_component_candidates
+        agent.get_component_candidates = lambda component, addresses, timeout=5: gather(
+            component, ["127.0.0.1"], timeout
+        )
 
     def _state_changed(self) -> None:
         if self.pc.connectionState == "connected":
@@ -97,13 +124,9 @@ class Client:
         original = dtls._handle_rtp_data
 
         async def spy(data: bytes, arrival_time_ms: int) -> None:
-            from midcall.media import rtp
-
             packet = rtp.parse(data)
             if packet is not None:
-                self.packets.append(
-                    (packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, packet.payload)
-                )
+                self.packets.append(packet)
                 self._heard.set()
             await original(data, arrival_time_ms=arrival_time_ms)
 
@@ -139,6 +162,11 @@ class Client:
                 self._heard.clear()
                 await self._heard.wait()
 
+    async def more(self) -> None:
+        """Wait for half a second of packets."""
+        enough = len(self.packets) + 25
+        await self.until(lambda: len(self.packets) > enough)
+
     async def offer(self) -> str:
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return self._hidden(self.pc.localDescription.sdp)
@@ -166,34 +194,93 @@ class Client:
 
     async def press(self, digit: str) -> None:
         """Send the packets of one key on the line of the audio, as a browser does, the last one three times."""
-        from midcall.media import rtp
-        from midcall.media.telephone_event import tone
-
         sender = self.pc.getSenders()[0]
         spy = sender.transport
-        last: list[rtp.Packet] = []
+        held: asyncio.Queue[rtp.Packet] = asyncio.Queue()
         original = spy._send_rtp
 
         async def tap(data: bytes) -> None:
             packet = rtp.parse(data)
             if not rtp.is_rtcp(data) and packet is not None:
-                last.append(packet)
+                held.put_nowait(packet)
             else:
                 await original(data)
 
-        spy._send_rtp = tap  # from here on audio is held back, its numbers are ours
-        while not last:
-            await asyncio.sleep(0.005)
-        base = last[0]
+        spy._send_rtp = tap  # from here on audio is held back, its numbers are the digit's
+        base = await held.get()
         opus = self._codecs[0].lower() == "opus"
         for number, (_, payload) in enumerate(tone(digit, 48000 if opus else 8000)):
-            await original(
-                rtp.build(110 if opus else 126, number == 0, base.sequence + number & 0xFFFF, base.timestamp, base.ssrc, payload)
-            )
-            await asyncio.sleep(0.02)
+            sequence = base.sequence + number & 0xFFFF
+            kind = 110 if opus else 126
+            await original(rtp.build(kind, number == 0, sequence, base.timestamp, base.ssrc, payload))
+            await held.get()  # a frame of audio is a tick of 20 ms
         spy._send_rtp = original
 
     async def close(self) -> None:
         await self.pc.close()
-        if self._listening is not None:
-            await self._listening
+        if self._listening is not None:  # a track of a connection that never came up does not end
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+
+
+class Ledger:
+    """A media port's listener: keeps its events, and hands out each one once."""
+
+    def __init__(self) -> None:
+        self.events: list[MediaEvent] = []
+        self._news = asyncio.Event()
+
+    def record(self, event: MediaEvent) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    async def take(self, kind: type[E], leg: str, within: float = 20.0) -> E:
+        """The first event of that kind and leg that was not taken yet."""
+        async with asyncio.timeout(within):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind) and event.leg == leg:
+                        self.events.remove(event)
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+
+class Studio:
+    """A media port with its ledger and its clients."""
+
+    def __init__(self, media: Media) -> None:
+        self.media = media
+        self.ledger = Ledger()
+        self._clients: list[Client] = []
+
+    def do(self, *commands: MediaCommand) -> None:
+        for command in commands:
+            self.media.do(command)
+
+    def client(
+        self, *, hz: float | None = None, codecs: tuple[str, ...] = ("PCMU", "opus"), events: bool = True
+    ) -> Client:
+        client = Client(hz=hz, codecs=codecs, events=events)
+        self._clients.append(client)
+        return client
+
+    async def called_by(self, client: Client, leg: str) -> None:
+        """The client places a call."""
+        self.do(Terminate(leg=CallSid(leg), offer=await client.offer()))
+        await client.take((await self.ledger.take(AnswerReady, leg)).sdp)
+        await client.connected.wait()
+        await self.ledger.take(MediaConnected, leg)
+
+    async def call(self, client: Client, leg: str, like: str | None = None) -> None:
+        """The client is called and answers."""
+        self.do(MakeOffer(leg=CallSid(leg), like=None if like is None else CallSid(like)))
+        offer = (await self.ledger.take(OfferReady, leg)).sdp
+        self.do(ApplyAnswer(leg=CallSid(leg), answer=await client.answer(offer)))
+        await client.connected.wait()
+        await self.ledger.take(MediaConnected, leg)
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.close()
+        await self.media.close()

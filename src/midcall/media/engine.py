@@ -195,7 +195,7 @@ class AiortcEngine:
             self._close_peer(peer)
             raise
         if leg.fresh is not None:
-            self._close_peer(leg.fresh)
+            self._close_peer(leg.fresh, farewell=False)
         leg.fresh = peer
         return answer
 
@@ -219,7 +219,7 @@ class AiortcEngine:
             raise Unusable("There is no offer to answer.")
         leg.offered.accept(remote)
         if leg.fresh is not None:
-            self._close_peer(leg.fresh)
+            self._close_peer(leg.fresh, farewell=False)
         leg.fresh, leg.offered = leg.offered, None
         caller = None if leg.coupled_to is None else self._legs.get(leg.coupled_to)
         leg.coupled_to = None

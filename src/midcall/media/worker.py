@@ -6,6 +6,7 @@ Started by `WorkerPool` only. It ends when the socket ends, and the kernel ends 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -65,7 +66,8 @@ async def run(link_socket: socket.socket, options: EngineOptions) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, handlers=[_LogSender(link)])
     await ended.wait()
-    await asyncio.wait_for(engine.close(), _CLOSE_S)
+    with contextlib.suppress(TimeoutError):  # nobody is left to tell
+        await asyncio.wait_for(engine.close(), _CLOSE_S)
 
 
 def _say(link: FrameProtocol, event: MediaEvent) -> None:

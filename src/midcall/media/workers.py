@@ -147,6 +147,7 @@ class _Slot:
         except TimeoutError:
             self.process.kill()
             await self.process.wait()
+        self.process = None
 
 
 class WorkerPool:
