@@ -111,7 +111,8 @@ class Saved:
 class Store(Protocol):
     """The truth. A method that returns has committed, unless its docstring says otherwise.
 
-    Methods run in the order they were called, so an actor may save without waiting and load later.
+    Methods that change something, and `load`, `live_owners`, `cursor` and those of lanes, run in the order they were
+    called, so an actor may save without waiting and load later. Other reads see at least what was awaited before.
     Everything raises `Refused(STORE_UNAVAILABLE)` when the disk is full or failing; then nothing was done.
     """
 
@@ -177,6 +178,9 @@ class Store(Protocol):
     async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
         """Delete an ended call with its logs, lanes and lists, truly. The caller has checked that it has ended."""
 
+    async def purge(self, now: float) -> None:
+        """Forget what nobody may ask for any more: idempotency keys of calls that ended 24 hours ago."""
+
     # messages
 
     async def append_message(
@@ -184,11 +188,10 @@ class Store(Protocol):
     ) -> Appended:
         """Append a message with the next sequence number of its log, in one transaction with its checks.
 
-        In this order: a known idempotency key returns its first entry (or raises IDEMPOTENCY_CONFLICT); an
-        entry with the
-        same (leg, log, sid) is returned as a repeat; `core.messages.admit` judges; the row is written. The
-        first number is
-        `limits.first_sequence`.
+        In this order: a known idempotency key returns its first entry (or raises IDEMPOTENCY_CONFLICT); an entry with
+        the same (leg, log, sid) is returned as a repeat; `core.messages.admit` judges; the row is written. The first
+        number is `limits.first_sequence` in the from_client log, and 1 in the others, whose numbers nobody outside sees
+        and whose readers start at 0.
 
         Raises:
             Refused: what `admit` raises, or IDEMPOTENCY_CONFLICT.
@@ -555,5 +558,8 @@ class Trace(Protocol):
 
     async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> Sequence[TraceEvent]:
         """Oldest first."""
+
+    async def forget(self, account: AccountSid, leg: CallSid) -> None:
+        """Delete the leg's timeline, as its call is deleted."""
 
     async def close(self) -> None: ...

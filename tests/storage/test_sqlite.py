@@ -273,7 +273,7 @@ async def test_a_full_disk_refuses_does_nothing_by_halves_and_serving_resumes(
     assert accepted == list(range(1, len(accepted) + 1))
     await unavailable(end_with_long_state(store))
     assert [entry.seq for entry in await store.entries_after(LEG, Log.FROM_CLIENT, 0, 50)] == accepted
-    assert caplog.text.count("the store cannot write") == 1
+    assert caplog.text.count("store-writer does not work") == 1
     before = await store.call(ACCOUNT, LEG)
     assert before is not None
     assert before.status.is_active
@@ -283,7 +283,7 @@ async def test_a_full_disk_refuses_does_nothing_by_halves_and_serving_resumes(
     await set_pages(store, None)
     retried = await store.append_message(draft(19, content=content), LIMITS, key_claim("19"))
     assert (retried.entry.seq, retried.repeated) == (len(accepted) + 1, False)
-    assert "the store works again" in caplog.text
+    assert "store-writer works again" in caplog.text
 
 
 async def end_with_long_state(store: SqliteStore) -> None:

@@ -75,6 +75,7 @@ class Worker:
 
     def __init__(self, db: apsw.Connection, *, name: str, begin: str, capacity: int) -> None:
         self._db = db
+        self._name = name
         self._begin = begin
         self._capacity = capacity
         self._waiting = 0
@@ -164,12 +165,12 @@ class Worker:
             self._refuse(tasks, error)
             return
         except Exception as error:
-            _log.exception("a group of store writes failed")
+            _log.exception("%s: a group failed", self._name)
             self._refuse(tasks, error)
             return
         if self._failing:
             self._failing = False
-            _log.warning("the store works again")
+            _log.warning("%s works again", self._name)
         if any(task.scrub for task in tasks):
             self._truncate_log()
 
@@ -190,10 +191,10 @@ class Worker:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         except apsw.Error:
-            _log.exception("the store could not roll back")
+            _log.exception("%s could not roll back", self._name)
         if not self._failing:
             self._failing = True
-            _log.error("the store cannot write: %s", error)
+            _log.error("%s does not work: %s", self._name, error)
         for task in tasks:
             task.result = None
             task.error = errors.Refused(errors.STORE_UNAVAILABLE)
@@ -202,20 +203,20 @@ class Worker:
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except apsw.Error as error:  # the next deletion or the close does it
-            _log.warning("the write-ahead log was not truncated: %s", error)
+            _log.warning("%s did not truncate its log: %s", self._name, error)
 
     def _close_file(self) -> None:
         try:
             self._db.close()
         except apsw.Error:
-            _log.exception("the store did not close cleanly")
+            _log.exception("%s did not close cleanly", self._name)
 
     def _call_loop(self, callback: Callable[..., object], *args: object) -> None:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:  # the loop has ended; nobody waits any more
-            _log.debug("a store answer came after the loop had ended")
+            _log.debug("%s: an answer came after the loop had ended", self._name)
 
     # On the loop again.
 
