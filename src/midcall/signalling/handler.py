@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from midcall.core import errors
 from midcall.core.sids import AccountSid, KeySid
@@ -107,7 +107,7 @@ class _AiohttpSocket:
             return message.data
         if message.type is WSMsgType.BINARY:
             return ""  # no frame of ours; will be told so
-        if message.type is WSMsgType.ERROR and self._ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+        if isinstance(message.data, WebSocketError) and message.data.code == WSCloseCode.MESSAGE_TOO_BIG:
             self._hub.counters.oversized += 1
         return None
 

@@ -1,0 +1,312 @@
+"""A client that lost its socket comes back: what is bound again, sent again, refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from midcall.core.sdp import NO_MEDIA_SDP
+from midcall.core.sids import CallSid
+from midcall.ports import Invite
+from support.edge import ACCOUNT, OTHER_ACCOUNT, OTHER_KEY, Client, Edge, description, kx
+
+LEG = CallSid("CA" + "c" * 32)
+
+
+async def resume(client: Client, leg: str, token: str, sdp: str | None = None) -> None:
+    await client.send("invite", callsid=leg, reconnect=token, sdp=sdp or description(), twilio={})
+
+
+async def lost(edge: Edge, client: Client) -> None:
+    before = len(edge.heard("away"))
+    await client.drop()
+    await edge.until(lambda: len(edge.heard("away")) > before)
+
+
+async def test_a_lost_socket_is_told_once_and_a_resume_binds_the_leg_again(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await client.nothing_more()
+    reader = edge.hub.reader(leg)
+    await lost(edge, client)
+    assert edge.heard("away") == [("away", leg)]
+    assert edge.hub.reader(leg) == reader
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    answer = await back.expect("answer", callsid=leg)
+    assert "sdp" not in answer
+    assert answer["reconnect"] != token
+    assert edge.heard("back") == [("back", leg, None)]
+    assert edge.hub.reader(leg) == reader
+    edge.hub.hangup(leg)
+    await back.expect("hangup", callsid=leg)
+
+
+async def test_frames_without_an_echo_are_sent_again_in_order_with_the_same_sids(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    edge.messages.add(leg, "1")
+    await client.expect("message", voiceeventsid=kx(1))
+    await edge.until(lambda: edge.messages.receipts)
+    client.echoes = False
+    edge.messages.add(leg, "2")
+    await client.expect("message", voiceeventsid=kx(2))
+    await client.send("message", callsid=leg, content=1, messagetype="user-defined-message", voiceeventsid=kx(77))
+    await client.expect("ack", voiceeventsid=kx(77))
+    edge.messages.add(leg, "3")
+    await client.expect("message", voiceeventsid=kx(3))
+    await lost(edge, client)
+    edge.messages.add(leg, "4")
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer", callsid=leg)
+    await back.expect("message", voiceeventsid=kx(2))
+    await back.expect("ack", voiceeventsid=kx(77))
+    await back.expect("message", voiceeventsid=kx(3))
+    await back.expect("message", voiceeventsid=kx(4))
+    await edge.until(lambda: edge.messages.receipts[-1][2] == 4)
+    assert edge.hub.counters.resent == 3
+    await back.nothing_more()
+
+
+async def test_an_ack_that_came_too_late_for_its_socket_comes_with_the_resume(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    edge.messages.gate.clear()
+    await client.send("message", callsid=leg, content=1, messagetype="user-defined-message", voiceeventsid=kx(7))
+    await edge.until(lambda: edge.messages.accepted)
+    await lost(edge, client)
+    edge.messages.gate.set()
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer")
+    await back.expect("ack", voiceeventsid=kx(7))
+
+
+async def test_what_a_browser_queued_while_offline_is_taken_before_its_resume(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await lost(edge, client)
+    back = await edge.connect()
+    await back.send("listen", token=edge.token("alice"), reconnectTimeout=0)
+    await back.send("message", callsid=leg, content=1, messagetype="user-defined-message", voiceeventsid=kx(7))
+    await back.expect("connected")
+    await resume(back, leg, token)
+    await back.expect("answer")
+    await back.expect("ack", voiceeventsid=kx(7))
+    assert len(edge.messages.accepted) == 1
+
+
+async def test_a_hangup_that_was_queued_while_offline_ends_the_leg(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, _ = await edge.up_and_running(client)
+    await lost(edge, client)
+    stranger = await edge.listening("mallory")
+    await stranger.send("hangup", callsid=leg)
+    await stranger.nothing_more()
+    assert not edge.heard("hung_up")
+    back = await edge.listening("alice")
+    await back.send("hangup", callsid=leg)
+    await back.nothing_more()
+    assert edge.heard("hung_up") == [("hung_up", leg, None)]
+
+
+async def test_an_answer_that_was_queued_while_offline_takes_the_leg(edge: Edge) -> None:
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    await client.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    back = await edge.listening("bob")
+    await back.send("answer", callsid=LEG, sdp=description(setup="active"))
+    await resume(back, LEG, token, description(setup="active"))
+    await back.expect("answer", callsid=LEG)
+    assert edge.heard("answered") == [("answered", LEG, device, description(setup="active"), 30)]
+    edge.hub.taken(LEG, device)
+    await back.expect("answer", callsid=LEG)
+
+
+async def test_after_a_token_update_a_resume_is_a_no_op(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    client.echoes = False
+    edge.messages.add(leg, "1")
+    await client.expect("message")
+    await client.send("listen", token=edge.token("alice"), reconnectTimeout=0)
+    await client.expect("connected")
+    await resume(client, leg, token)
+    assert (await client.expect("answer", callsid=leg))["reconnect"] != token
+    await client.nothing_more()
+    assert not edge.heard("away", "back", "reinvited")
+
+
+async def test_a_resume_may_overtake_the_end_of_the_old_socket(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer", callsid=leg)
+    await client.drop()
+    await back.nothing_more()
+    edge.hub.hangup(leg)
+    await back.expect("hangup", callsid=leg)
+    assert not edge.heard("away")
+
+
+async def test_the_same_peer_with_a_new_ufrag_restarts_ice(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await lost(edge, client)
+    back = await edge.listening("alice")
+    restart = description(ufrag="u2")
+    await resume(back, leg, token, restart)
+    await back.nothing_more()
+    assert edge.heard("back") == [("back", leg, restart)]
+    edge.hub.answer(leg, "v=restarted")
+    assert (await back.expect("answer", callsid=leg, sdp="v=restarted"))["reconnect"]
+
+
+async def test_the_answer_to_a_reinvite_that_was_lost_comes_with_the_resume(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await client.nothing_more()
+    restart = description(ufrag="u2")
+    await client.send("reinvite", callsid=leg, sdp=restart)
+    await edge.until(lambda: edge.heard("reinvited"))
+    await lost(edge, client)
+    edge.hub.answer(leg, "v=restarted")
+    back = await edge.listening("alice")
+    await resume(back, leg, token, restart)
+    await back.expect("answer", callsid=leg, sdp="v=restarted")
+    assert edge.heard("back") == [("back", leg, None)]
+
+
+async def test_another_peer_is_refused(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    other = await edge.listening("alice")
+    await resume(other, leg, token, description("EE:FF", "u9"))
+    assert (await other.expect("hangup", callsid=leg))["error"]["code"] == 31209
+    edge.hub.ringing(leg, None)
+    await client.expect("ringing")
+
+
+async def test_unknown_legs_wrong_tokens_and_strangers_are_refused(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await lost(edge, client)
+    back, mallory = await edge.listening("alice"), await edge.listening("mallory")
+    tenant = await edge.listening(token=edge.token("alice", account=OTHER_ACCOUNT, key=OTHER_KEY, secret="2" * 32))
+    for who, sid, shown in (
+        (back, leg, token + "x"),
+        (back, leg, "я"),
+        (back, LEG, token),
+        (back, "TJS1", token),
+        (mallory, leg, token),
+        (tenant, leg, token),
+    ):
+        await resume(who, sid, shown)
+        assert (await who.expect("hangup", callsid=sid))["error"]["code"] == 31209
+    assert edge.hub.counters.refused_resumes == 6
+    edge.hub.hangup(leg)
+    await resume(back, leg, token)
+    assert (await back.expect("hangup", callsid=leg))["error"]["code"] == 31209
+    assert not edge.heard("back")
+
+
+async def test_tokens_rotate_and_an_old_one_dies_when_a_newer_one_was_used(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, first = await edge.up_and_running(client)
+    await resume(client, leg, first)
+    second = (await client.expect("answer"))["reconnect"]
+    await resume(client, leg, first)  # the answer with the second one could have been lost
+    third = (await client.expect("answer"))["reconnect"]
+    await resume(client, leg, third)
+    fourth = (await client.expect("answer"))["reconnect"]
+    for dead in (first, second):
+        await resume(client, leg, dead)
+        assert (await client.expect("hangup", callsid=leg))["error"]["code"] == 31209
+    await resume(client, leg, fourth)
+    await client.expect("answer")
+    assert len({first, second, third, fourth}) == 4
+
+
+async def test_many_unused_tokens_do_not_pile_up_and_the_newest_stays_good(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, first = await edge.up_and_running(client)
+    tokens = []
+    for _ in range(20):
+        edge.hub.answer(leg, None)
+        tokens.append((await client.expect("answer"))["reconnect"])
+    await resume(client, leg, first)
+    await client.expect("answer")
+    await resume(client, leg, tokens[-1])
+    await client.expect("answer")
+
+
+async def test_clients_without_media_resume_with_the_description_they_have(edge: Edge) -> None:
+    client = await edge.listening("alice", media="none")
+    leg, token = await edge.up_and_running(client, sdp=NO_MEDIA_SDP)
+    await lost(edge, client)
+    back = await edge.listening("alice", media="none")
+    await resume(back, leg, token, NO_MEDIA_SDP)
+    await back.expect("answer", callsid=leg)
+    assert edge.heard("back") == [("back", leg, None)]
+
+
+async def test_a_taken_leg_whose_winner_has_gone_is_away_until_it_resumes(edge: Edge) -> None:
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    await client.send("answer", callsid=LEG, sdp=description(setup="active"))
+    await edge.until(lambda: edge.heard("answered"))
+    await client.drop()
+    await edge.until(lambda: not edge.hub.lines)
+    assert not edge.heard("device_gone")
+    edge.hub.taken(LEG, device)
+    await edge.until(lambda: edge.heard("away"))
+    back = await edge.listening("bob")
+    await resume(back, LEG, token, description(setup="active"))
+    await back.expect("answer", callsid=LEG)
+    assert edge.heard("back") == [("back", LEG, None)]
+
+
+async def test_a_caller_that_goes_before_it_has_a_token_has_hung_up(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg = await edge.placed(client)
+    await client.drop()
+    await edge.until(lambda: edge.heard("hung_up"))
+    assert edge.heard("hung_up", "away") == [("hung_up", leg)]
+
+
+async def test_what_happens_to_a_leg_whose_client_is_away_disturbs_nobody(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await lost(edge, client)
+    edge.hub.ringing(leg, None)
+    edge.hub.answer(leg, None)
+    edge.messages.add(leg, "1")
+    await edge.clock.settle()
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer")
+    await back.expect("message", content=1)
+    edge.hub.hangup(leg)
+    await back.expect("hangup")
+
+
+@pytest.mark.parametrize("timeout", [0, 13, 30, 300, -5])
+async def test_the_resume_window_is_the_larger_of_the_clients_and_ours(edge: Edge, timeout: float) -> None:
+    client = await edge.listening("alice", reconnectTimeout=timeout)
+    await edge.placed(client)
+    assert edge.calls.placed[0].resume_window_s == 30
+
+
+async def test_a_longer_window_of_the_client_counts(make_edge: Any) -> None:
+    edge = await make_edge(resume_window_s=5.0)
+    client = await edge.listening("alice", reconnectTimeout=13)
+    await edge.placed(client)
+    assert edge.calls.placed[0].resume_window_s == 13
