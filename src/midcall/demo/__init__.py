@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 
 from rich.console import Console
@@ -14,17 +15,28 @@ from rich.console import Console
 from midcall.demo.server import running
 from midcall.demo.story import Failed, Options, Story
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 
 
 def main(options: Options | None = None) -> int:
     """Run the demo on standard output and return the exit code: 0, or 1 after saying what failed."""
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     try:
-        return asyncio.run(run(console, options or Options()))
+        return asyncio.run(_until_signalled(console, options or Options()))
     except KeyboardInterrupt:
         console.print("interrupted; the server was stopped")
         return INTERRUPTED
+    except asyncio.CancelledError:
+        return TERMINATED
+
+
+async def _until_signalled(console: Console, options: Options) -> int:
+    """SIGTERM stops the demo as Ctrl-C does, so that no server is left behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run(console, options)
 
 
 async def run(console: Console, options: Options) -> int:

@@ -25,6 +25,7 @@ from midcall.sdk.transport import tls_context
 
 STEP_S: Final = 10.0
 SOUND_S: Final = 5.0
+WINDOW_S: Final = 0.2
 ALICE_HZ: Final = 440
 BOB_HZ: Final = 660
 AUDIBLE_DBFS: Final = -15.0
@@ -160,13 +161,15 @@ async def _messages(story: Story, application: Application, rest: Rest, results:
 
 async def _listen(story: Story, who: str, call: Call, wanted: int, own: int, results: Results) -> None:
     """Whether the other's tone is heard, and not one's own."""
-    meter = LevelMeter()
+    meter = LevelMeter(window_s=WINDOW_S)
     stream = call.get_remote_stream()
     assert stream is not None
     stream.add(meter)
     with contextlib.suppress(TimeoutError):  # what it heard instead is judged below
         async with asyncio.timeout(SOUND_S):
             await meter.until(lambda meter: _audible(meter, wanted, own))
+            settled_s = meter.heard_s + WINDOW_S
+            await meter.until(lambda meter: meter.heard_s >= settled_s)
     level, echo = meter.tone_dbfs(wanted), meter.tone_dbfs(own)
     results.sounds.append((who, f"{wanted} Hz", f"{level:.1f} dBFS"))
     if story.check(level >= AUDIBLE_DBFS, f"{who} does not hear the other's {wanted} Hz tone ({level:.1f} dBFS)"):
