@@ -72,6 +72,20 @@ async def test_unusable_content_is_refused(edge: Edge, form: dict[str, str], ref
     assert await contents(edge) == []
 
 
+async def test_a_message_that_cannot_be_one_leaves_a_warning_on_the_call(edge: Edge) -> None:
+    await edge.ask("POST", PATH, {"Content": "{secret"})
+    await edge.ask("POST", PATH, b"{}", headers={"Content-Type": "text/plain"})
+    await edge.ask("POST", PATH, {"Content": "1" * 10_001})
+    await edge.ask("POST", f"/Calls/{UNKNOWN_CALL}/UserDefinedMessages.json", {})
+    page = (await edge.ask("GET", f"/midcall/v1/Accounts/{ACCOUNT}/Alerts.json?CallSid={CALL}")).body
+    assert [(alert["code"], alert["level"]) for alert in page["alerts"]] == [
+        (32703, "warning"),
+        (32701, "warning"),
+        (32702, "warning"),
+    ]
+    assert "secret" not in str(page)
+
+
 async def test_ten_thousand_code_points_pass(edge: Edge) -> None:
     assert (await edge.ask("POST", PATH, {"Content": json.dumps("é" * 9_998, ensure_ascii=False)})).status == 201
 

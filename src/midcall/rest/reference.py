@@ -24,15 +24,15 @@ Printed by `python -m midcall.rest.reference rest`; do not edit. Machine-readabl
 The API is compatible with the voice part of the Twilio REST API: the official client libraries, the CLI and curl work
 unmodified. These rules hold for every endpoint.
 
-* **Credentials**: HTTP Basic, an account sid and its auth token, or a key sid and its secret. Endpoints marked *manages*
-  refuse standard keys. An account's credentials open its subaccounts, too.
+* **Credentials**: HTTP Basic, an account sid and its auth token, or a key sid and its secret. Endpoints marked
+  *manages* refuse standard keys. An account's credentials open its subaccounts, too.
 * **Paths** end in `.json` or have no suffix; the answer is always JSON. Sids may have capital hexadecimal digits.
 * **Bodies** are forms, multipart or a JSON object with the same keys, up to 1 MiB and 1,000 parameters. Unknown
   parameters are ignored; of a repeated one the last counts.
 * **Lists of words** are sent as the parameter repeated, as words apart by spaces, or as a JSON array.
 * **Empty values** count as not sent, except where *clears* is said.
-* **Lists** are newest first, `PageSize` rows a page, up to 1,000. Follow `next_page_uri` and `previous_page_uri`; `Page`
-  is only an echo.
+* **Lists** are newest first, `PageSize` rows a page, up to 1,000. Follow `next_page_uri` and `previous_page_uri`;
+  `Page` is only an echo.
 * **Time filters** take `YYYY-MM-DD` or an ISO 8601 time, UTC. The bare name is that day, `<` is before, `>` is on or
   after; the operator is part of the parameter's name.
 * **Errors** are `{"code", "message", "more_info", "status"}`; the page [errors](errors.md) has all codes. A 503 means
