@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from aiohttp import web
 
@@ -25,10 +26,10 @@ def rest_app(api: Api, health: Health, metrics: telemetry.Metrics, limits: BodyL
     app = web.Application(middlewares=[edge.middleware], client_max_size=limits.bytes)
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, route(endpoint.path), edge.handler(endpoint))
-    document = openapi.encoded(ENDPOINTS)
+    document = cache(lambda: openapi.encoded(ENDPOINTS))  # made when somebody asks: a start need not wait for it
 
     async def describe(request: web.Request) -> web.Response:
-        return json_response(document, 200)
+        return json_response(document(), 200)
 
     app.router.add_get("/openapi.json", describe)
     health.add_routes(app)
