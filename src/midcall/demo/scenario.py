@@ -66,10 +66,11 @@ async def play(story: Story, server: Running) -> None:
 
 @asynccontextmanager
 async def _rest(server: Running) -> AsyncIterator[Rest]:
-    auth = aiohttp.BasicAuth(server.credentials.api_key_sid, server.credentials.api_key_secret)
+    keys = server.credentials
+    headers = {"Authorization": aiohttp.encode_basic_auth(keys.api_key_sid, keys.api_key_secret)}
     connector = aiohttp.TCPConnector(ssl=tls_context(server.info.ca_file))
     timeout = aiohttp.ClientTimeout(total=REST_S)
-    async with aiohttp.ClientSession(auth=auth, connector=connector, timeout=timeout) as session:
+    async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout) as session:
         yield Rest(session, server.info.https_url, server.credentials)
 
 

@@ -1,0 +1,345 @@
+"""The SDK against a real `midcall serve`: two devices, whole calls, lost sockets. No media, so that it is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from midcall.core import tokens
+from midcall.core.sids import AccountSid, ApplicationSid, KeySid
+from midcall.folder import Credentials, Folder, ServerInfo
+from midcall.sdk import Call, Device, VoiceError
+from midcall.sdk.transport import tls_context
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MIDCALL_", "TWILIO_"))}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerInfo, Credentials]]:
+    """A server for all tests of this file; each makes a TwiML application of its own."""
+    path = tmp_path_factory.mktemp("server")
+    folder = Folder(path / "data")
+    command = [sys.executable, "-m", "midcall", "serve", "--port", "0", "--http-port", "0"]
+    with (path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--data-dir", str(folder.path), "--set", "media_engine=none"],
+            env=ENVIRONMENT,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield _ready(process, folder, path / "log")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0, (path / "log").read_text()
+
+
+def _ready(process: subprocess.Popen[bytes], folder: Folder, log: Path) -> tuple[ServerInfo, Credentials]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        if folder.path.exists() and (info := folder.server()) is not None:
+            credentials = folder.credentials()
+            assert credentials is not None
+            return info, credentials
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+class World:
+    """The server, an application that dials bob, and devices."""
+
+    def __init__(self, info: ServerInfo, credentials: Credentials, session: aiohttp.ClientSession) -> None:
+        self.info = info
+        self.credentials = credentials
+        self.session = session
+        self.tls = tls_context(info.ca_file)
+        self.devices: list[Device] = []
+        self.callbacks: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self.statuses: asyncio.Queue[str] = asyncio.Queue()
+        self.url = ""
+        self.application_sid = ""
+        self.callee = "bob"
+
+    async def voice(self, request: web.Request) -> web.Response:
+        fields = await request.post()
+        parameter = f"<Parameter name='note' value={quoteattr(str(fields.get('Note', '')))}/>"
+        client = f"<Client><Identity>{self.callee}</Identity>{parameter}</Client>"
+        action = f"action='{self.url}/after'"
+        twiml = f"<Response><Dial answerOnBridge='true' timeout='20' {action}>{client}</Dial></Response>"
+        return web.Response(text=twiml, content_type="text/xml")
+
+    async def after(self, request: web.Request) -> web.Response:
+        self.statuses.put_nowait(str((await request.post()).get("DialCallStatus")))
+        return web.Response(text="<Response/>", content_type="text/xml")
+
+    async def message(self, request: web.Request) -> web.Response:
+        fields = await (request.json() if request.content_type == "application/json" else request.post())
+        self.callbacks.put_nowait({name: str(value) for name, value in fields.items()})
+        return web.Response(status=204)
+
+    async def post(self, path: str, **fields: str) -> tuple[int, dict[str, Any]]:
+        """A REST request below the account."""
+        base = f"{self.info.https_url}/2010-04-01/Accounts/{self.credentials.account_sid}"
+        async with self.session.post(f"{base}{path}", data=fields) as answer:
+            return answer.status, await answer.json()
+
+    def device(self, identity: str | None, **options: Any) -> Device:
+        keys = self.credentials
+        token = tokens.mint(
+            key_sid=KeySid(keys.api_key_sid),
+            secret=options.pop("secret", keys.api_key_secret),
+            account_sid=AccountSid(keys.account_sid),
+            now=time.time(),
+            token_id=f"{keys.api_key_sid}-{len(self.devices)}",
+            identity=identity,
+            application_sid=ApplicationSid(self.application_sid),
+        )
+        device = Device(token, host=self.info.signaling_host, tls=self.tls, media="none", **options)
+        self.devices.append(device)
+        return device
+
+    async def ringing(self, **options: Any) -> tuple[Call, Call]:
+        """Both ends of a call from alice to bob that rings."""
+        bob = self.device(self.callee)
+        await bob.register()
+        incoming = bob.wait_for("incoming", timeout=10)
+        call = await self.device("alice", **options).connect(params={"Note": "a + b & c"})
+        rings = call.wait_for("ringing", timeout=10)
+        rung: Call = await incoming
+        await rings
+        return call, rung
+
+    async def open(self, **options: Any) -> tuple[Call, Call]:
+        """Both ends of a call that was answered."""
+        call, rung = await self.ringing(**options)
+        accepted = call.wait_for("accept", timeout=10)
+        rung.accept()
+        await accepted
+        return call, rung
+
+
+@pytest.fixture
+async def world(served: tuple[ServerInfo, Credentials], request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    info, credentials = served
+    headers = {"Authorization": aiohttp.encode_basic_auth(credentials.account_sid, credentials.auth_token)}
+    connector = aiohttp.TCPConnector(ssl=tls_context(info.ca_file))
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+        world = World(info, credentials, session)
+        application = web.Application()
+        application.router.add_post("/voice", world.voice)
+        application.router.add_post("/after", world.after)
+        application.router.add_post("/messages", world.message)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        status, made = await world.post("/Applications.json", FriendlyName="test", VoiceUrl=f"{world.url}/voice")
+        assert status == 201, made
+        world.application_sid = made["sid"]
+        world.callee = f"bob_{made['sid'][-8:]}"
+        yield world
+        for device in world.devices:
+            await device.destroy()
+        await runner.cleanup()
+
+
+def cut(device: Device) -> None:
+    """Break the device's connection as a network does."""
+    assert device._transport is not None
+    assert device._transport._ws is not None
+    connection = device._transport._ws._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    connection.transport.abort()
+
+
+async def test_a_call_is_placed_answered_and_hung_up_by_the_callee(world):
+    call, rung = await world.ringing()
+    assert call.status() == "ringing"
+    assert (rung.status(), rung.parameters["From"]) == ("pending", "client:alice")
+    assert rung.custom_parameters == {"note": "a + b & c"}
+    accepted = call.wait_for("accept", timeout=10)
+    rung.accept()
+    await accepted
+    over = call.wait_for("disconnect", timeout=10)
+    rung.disconnect()
+    await over
+    assert await asyncio.wait_for(world.statuses.get(), 10) == "completed"
+
+
+async def test_the_caller_hangs_up_and_the_callee_is_told(world):
+    call, rung = await world.open()
+    over = rung.wait_for("disconnect", timeout=10)
+    call.disconnect()
+    await over
+
+
+async def test_a_caller_who_gives_up_cancels_the_ringing(world):
+    call, rung = await world.ringing()
+    cancelled = rung.wait_for("cancel", timeout=10)
+    call.disconnect()
+    await cancelled
+
+
+async def test_a_rejected_call_is_busy_for_the_caller(world):
+    call, rung = await world.ringing()
+    over = call.wait_for("disconnect", timeout=10)
+    rung.reject()
+    await over
+    assert await asyncio.wait_for(world.statuses.get(), 10) == "busy"
+
+
+async def test_an_ignored_call_rings_on_and_may_be_answered_elsewhere(world):
+    call, rung = await world.ringing()
+    rung.ignore()
+    elsewhere = world.device(world.callee)
+    again = elsewhere.wait_for("incoming", timeout=10)
+    await elsewhere.register()
+    other: Call = await again
+    assert other.parameters["CallSid"] == rung.parameters["CallSid"]
+    taken_back, accepted = rung.wait_for("cancel", timeout=10), call.wait_for("accept", timeout=10)
+    other.accept()
+    await accepted
+    await taken_back
+
+
+async def test_messages_go_both_ways_on_both_legs(world):
+    ends = await world.open()
+    for call in ends:
+        sid = call.parameters["CallSid"]
+        subscriptions = f"/Calls/{sid}/UserDefinedMessageSubscriptions.json"
+        assert (await world.post(subscriptions, Callback=f"{world.url}/messages", Method="POST"))[0] == 201
+        sent = call.send_message({"text": "héllo", "n": [1, 2.50]})
+        await asyncio.wait_for(sent, 10)
+        callback = await asyncio.wait_for(world.callbacks.get(), 10)
+        assert (callback["Sid"], callback["CallSid"], callback["SequenceNumber"]) == (sent, sid, "1")
+        assert callback["Content"] == '{"text":"héllo","n":[1,2.5]}'
+
+        received = call.wait_for("messageReceived", timeout=10)
+        status, made = await world.post(f"/Calls/{sid}/UserDefinedMessages.json", Content='{"reply": "ja"}')
+        assert status == 201
+        message = await received
+        assert (message.voice_event_sid, message.content) == (made["sid"], {"reply": "ja"})
+
+
+async def test_a_message_to_a_ringing_client_is_there_before_it_answers(world):
+    _, rung = await world.ringing()
+    received = rung.wait_for("messageReceived", timeout=10)
+    path = f"/Calls/{rung.parameters['CallSid']}/UserDefinedMessages.json"
+    assert (await world.post(path, Content='"hi"'))[0] == 201
+    assert (await received).content == "hi"
+    await asyncio.wait_for(rung.send_message("ho"), 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "code"),
+    [("x", "no-such-type", 31210), ("x" * 60_000, "user-defined-message", 31212)],
+    ids=["type", "size"],
+)
+async def test_a_message_that_the_server_refuses_fails_with_its_code(world, content, kind, code):
+    call, _ = await world.open()
+    with pytest.raises(VoiceError) as raised:
+        await asyncio.wait_for(call.send_message(content, message_type=kind), 10)
+    assert raised.value.code == code
+
+
+async def test_a_call_and_its_messages_survive_a_cut_socket(world):
+    call, rung = await world.open()
+    device = world.devices[-1]
+    device.on("error", lambda error: None)
+    sid = call.parameters["CallSid"]
+    await world.post(f"/Calls/{sid}/UserDefinedMessageSubscriptions.json", Callback=f"{world.url}/messages")
+    heard = []
+    call.on("messageReceived", lambda message: heard.append(message.content))
+    reconnecting, reconnected = call.wait_for("reconnecting", timeout=10), call.wait_for("reconnected", timeout=10)
+    before = [call.send_message({"n": n}) for n in range(5)]
+    cut(device)
+    await reconnecting
+    during = [call.send_message({"n": n}) for n in range(5, 10)]
+    for n in range(3):
+        assert (await world.post(f"/Calls/{sid}/UserDefinedMessages.json", Content=json.dumps(n)))[0] == 201
+    await reconnected
+    for message in (*before, *during):
+        await asyncio.wait_for(message, 10)
+    callbacks = [await asyncio.wait_for(world.callbacks.get(), 10) for _ in range(10)]
+    assert [callback["Sid"] for callback in callbacks] == [*before, *during]
+    assert [callback["SequenceNumber"] for callback in callbacks] == [str(n) for n in range(1, 11)]
+    last = call.wait_for("messageReceived", where=lambda message: message.content == "last", timeout=10)
+    await world.post(f"/Calls/{sid}/UserDefinedMessages.json", Content='"last"')
+    await last
+    assert heard == [0, 1, 2, "last"]
+    over = rung.wait_for("disconnect", timeout=10)
+    call.disconnect()
+    await over
+
+
+async def test_the_called_side_survives_a_cut_socket_and_is_registered_again(world):
+    call, rung = await world.open()
+    bob = world.devices[0]
+    bob.on("error", lambda error: None)
+    reconnected, registered = rung.wait_for("reconnected", timeout=10), bob.wait_for("registered", timeout=10)
+    cut(bob)
+    await reconnected
+    await registered
+    assert rung.status() == "open"
+    over = call.wait_for("disconnect", timeout=10)
+    rung.disconnect()
+    await over
+
+
+async def test_a_takeover_moves_a_ringing_call_to_another_device(world):
+    call, rung = await world.ringing()
+    cancelled, accepted = rung.wait_for("cancel", timeout=10), call.wait_for("accept", timeout=10)
+    taken = await world.device(world.callee).connect(connect_token=rung.connect_token)
+    opened = taken.wait_for("accept", timeout=10)
+    await opened
+    await accepted
+    await cancelled
+    assert taken.parameters == rung.parameters
+
+
+async def test_a_new_token_leaves_calls_alone(world):
+    call, _ = await world.open()
+    device = world.devices[-1]
+    device.update_token(device.token)
+    await asyncio.wait_for(call.send_message("still here"), 10)
+    assert call.status() == "open"
+
+
+async def test_a_forged_token_is_refused(world):
+    device = world.device("mallory", secret="0" * 32)
+    device.on("error", lambda error: None)
+    with pytest.raises(VoiceError) as raised:
+        await asyncio.wait_for(device.register(), 10)
+    assert raised.value.code == 31202
+
+
+async def test_a_token_without_identity_calls_and_may_not_register(world):
+    nobody = world.device(None)
+    nobody.on("error", lambda error: None)
+    with pytest.raises(VoiceError):
+        await asyncio.wait_for(nobody.register(), 10)
+    bob = world.device(world.callee)
+    await bob.register()
+    incoming = bob.wait_for("incoming", timeout=10)
+    await nobody.connect()
+    assert (await incoming).parameters["From"] == "client:anonymous"
+
+
+async def test_nobody_at_home_is_no_answer(world):
+    call = await world.device("alice").connect()
+    await call.wait_for("disconnect", timeout=10)
+    assert await asyncio.wait_for(world.statuses.get(), 10) == "no-answer"
