@@ -14,6 +14,10 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from yarl import URL
 
 MAX_URL_CHARS: Final = 2_048
+"""Of an address that a customer gives."""
+
+MAX_REQUEST_CHARS: Final = 128 * 1024
+"""Of a URL that is requested: GET callbacks carry a whole message, each byte of it in three characters."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -28,8 +32,12 @@ _QUERY_SAFE: Final = "%/?:@!$&()*+,;=~"  # an apostrophe is escaped: WHATWG does
 
 def callback_url_problem(url: str) -> str | None:
     """Why a URL cannot be a webhook's address, as a sentence for its owner; None when it can."""
-    if len(url) > MAX_URL_CHARS:
-        return f"The URL is longer than {MAX_URL_CHARS} characters"
+    return _problem(url, MAX_URL_CHARS)
+
+
+def _problem(url: str, most_chars: int) -> str | None:
+    if len(url) > most_chars:
+        return f"The URL is longer than {most_chars} characters"
     if _CONTROL.search(url) is not None:
         return "The URL has control characters"
     try:
@@ -46,14 +54,17 @@ def callback_url_problem(url: str) -> str | None:
     return None if _host(parts) is not None else "The URL has no valid host"
 
 
-@lru_cache(maxsize=2048)
 def request_url(url: str) -> str:
     """A URL as it is requested and signed: no fragment, userinfo kept, everything escaped that may be re-escaped.
 
     Raises:
-        ValueError: `callback_url_problem` has something against it.
+        ValueError: it is no address that we request; says why.
     """
-    if (problem := callback_url_problem(url)) is not None:
+    return _known_request_url(url) if len(url) <= MAX_URL_CHARS else _request_url(url)
+
+
+def _request_url(url: str) -> str:
+    if (problem := _problem(url, MAX_REQUEST_CHARS)) is not None:
         raise ValueError(problem)
     parts = urlsplit(url)
     userinfo, at, _ = parts.netloc.rpartition("@")
@@ -61,6 +72,9 @@ def request_url(url: str) -> str:
     query = f"?{_escape(parts.query, _QUERY_SAFE)}" if parts.query else ""
     path = _without_dots(_escape(parts.path, _PATH_SAFE))
     return f"{parts.scheme}://{_escape(userinfo, _PATH_SAFE)}{at}{_host(parts)}{port}{path}{query}"
+
+
+_known_request_url = lru_cache(maxsize=2_048)(_request_url)  # a lane asks for the same one with every message
 
 
 def with_query(url: str, query: str) -> str:
