@@ -300,17 +300,6 @@ async def test_the_called_side_survives_a_cut_socket_and_is_registered_again(wor
     await over
 
 
-async def test_a_takeover_moves_a_ringing_call_to_another_device(world):
-    call, rung = await world.ringing()
-    cancelled, accepted = rung.wait_for("cancel", timeout=10), call.wait_for("accept", timeout=10)
-    taken = await world.device(world.callee).connect(connect_token=rung.connect_token)
-    opened = taken.wait_for("accept", timeout=10)
-    await opened
-    await accepted
-    await cancelled
-    assert taken.parameters == rung.parameters
-
-
 async def test_a_new_token_leaves_calls_alone(world):
     call, _ = await world.open()
     device = world.devices[-1]

@@ -33,6 +33,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 MAX_UNHEARD: Final = 1000
 """Messages kept for a call that nobody listens to yet."""
 
+MEDIA_GRACE_S: Final = 5.0
+"""How long after its media is lost a call waits for a hangup before it ends itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -148,6 +151,7 @@ class Call(Emitter):
         self._local = local
         self._remote = RemoteStream()
         self._media: MediaPeer | None = None
+        self._mourning: asyncio.TimerHandle | None = None
         self._outstanding = core.Outstanding()
         self._verdicts: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
         self._unheard: deque[Message] = deque(maxlen=MAX_UNHEARD)
@@ -408,6 +412,11 @@ class Call(Emitter):
             self._fail_verdict(message_sid, VoiceError(53001, "the call ended before the server judged the message"))
 
     def _media_lost(self) -> None:
+        """A server that ends a call may close its media a moment before its `hangup` frame is here."""
+        if self._machine.state is not CallState.CLOSED:
+            self._mourning = asyncio.get_running_loop().call_later(MEDIA_GRACE_S, self._media_gone)
+
+    def _media_gone(self) -> None:
         self._handle(core.MediaBroke(core.Fault(53405, "the media connection was interrupted")))
 
     # ------------------------------------------------------------------------------------- what the machine orders
@@ -511,6 +520,8 @@ class Call(Emitter):
         self._handle(core.RemoteApplied())
 
     def _stop_media(self) -> None:
+        if self._mourning is not None:
+            self._mourning.cancel()
         if self._media is not None:
             self._link.settle(self._media.close(), "closing of a call's media")
 
