@@ -39,7 +39,7 @@ def dial(attributes: str) -> Dial:
     return verb
 
 
-# ---------------------------------------------------------------------------------------------------------- documents
+# ------ documents
 
 
 @pytest.mark.parametrize("text", ["", " \r\n\t ", "\ufeff"])
@@ -116,7 +116,7 @@ def test_the_usual_version_and_foreign_attributes_of_the_root_are_fine() -> None
     assert parse(f"<Response version='1.0' {namespace}/>").problems == ()
 
 
-# ----------------------------------------------------------------------------------------------------------- problems
+# ------ problems
 
 
 def test_problems_come_in_document_order() -> None:
@@ -182,7 +182,7 @@ def test_huge_attributes_are_cut_in_what_is_told_about_them() -> None:
     assert all(len(problem.reason) < 300 for problem in document.problems)
 
 
-# --------------------------------------------------------------------------------------------------------------- dial
+# ------ dial
 
 
 def test_a_dial_has_the_documented_defaults() -> None:
@@ -251,7 +251,7 @@ def test_status_events_are_words_in_their_natural_order(text: str, expected: tup
     assert status_events(text) == expected
 
 
-# --------------------------------------------------------------------------------------------------------------- fuzz
+# ------ fuzz
 
 TAGS = ("Dial", "Client", "Identity", "Parameter", "Number", "Pause", "Redirect", "Reject", "Hangup", "Say", "x:Dial")
 ATTRIBUTES = ("action", "method", "timeout", "url", "length", "reason", "name", "value", "statusCallbackEvent", "x y")
