@@ -123,25 +123,39 @@ class Agent(Connection):
         return candidates
 
     async def _bind(self, address: str) -> _Protocol | None:
+        """Listen on an address of this machine; for one in front of it (translated one to one), on all."""
+        everywhere = "::" if ipaddress.ip_address(address).version == 6 else "0.0.0.0"  # noqa: S104
+        for host in (address, everywhere):
+            try:
+                return await self._listen(host)
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    _log.warning("cannot listen for media on %s: %s", host, error)
+                    break
+        return None
+
+    async def _listen(self, host: str) -> _Protocol:
+        """Take the first free port of the range.
+
+        Raises:
+            OSError: none is free, or the host is not ours.
+        """
         loop = asyncio.get_running_loop()
-        host = address
+        busy: OSError | None = None
         for port in self._ports:
             try:
                 transport, protocol = await loop.create_datagram_endpoint(
                     lambda: _Protocol(self), local_addr=(host, port)
                 )
             except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL and host == address:
-                    # An address in front of this machine (one-to-one translation): listen on all, offer that one.
-                    host = "::" if ipaddress.ip_address(address).version == 6 else "0.0.0.0"  # noqa: S104
-                elif error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    _log.debug("cannot listen on %s: %s", address, error)
-                    return None
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+                busy = error
                 continue
             bound: socket.socket = transport.get_extra_info("socket")
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             return protocol
-        return None
+        raise busy or OSError(errno.EADDRINUSE, "no port")
 
     def dtls_received(self, data: bytes, address: tuple[str, int]) -> None:
         """Queue a DTLS record of an address that has proven by a check that it knows our password.

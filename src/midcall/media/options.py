@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,7 @@ class EngineOptions:
         ports: lowest and highest UDP port; (0, 0): any.
 
     Raises:
-        ValueError: not a range of ports.
+        ValueError: not IP addresses, or not a range of ports.
     """
 
     silent: bool = False
@@ -31,6 +32,8 @@ class EngineOptions:
     ports: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
+        for address in self.addresses:
+            ipaddress.ip_address(address)
         lowest, highest = self.ports
         if not 0 <= lowest <= highest <= 65535 or (lowest == 0 and highest != 0):
             raise ValueError(f"not a range of UDP ports: {lowest} to {highest}")
