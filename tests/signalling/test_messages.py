@@ -261,13 +261,16 @@ async def test_a_slow_client_has_only_a_window_of_messages_in_memory(make_edge: 
     for number in range(1, 5):
         await client.expect("message", content=number)
     await edge.until(lambda: client.heartbeats)
+    reads = edge.messages.reads
+    edge.messages.add(leg, "11")
     await client.nothing_more()
+    assert edge.messages.reads == reads  # nothing can be sent, so nothing is read
     client.echoes = True
     for _ in range(client.heartbeats):
         await client.ws.send_str("\n")
-    for number in range(5, 11):
+    for number in range(5, 12):
         await client.expect("message", content=number)
-    await edge.until(lambda: edge.messages.receipts and edge.messages.receipts[-1][2] == 10)
+    await edge.until(lambda: edge.messages.receipts and edge.messages.receipts[-1][2] == 11)
 
 
 async def test_a_lost_nudge_costs_one_sweep(edge: Edge) -> None:

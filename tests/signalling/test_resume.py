@@ -70,6 +70,28 @@ async def test_frames_without_an_echo_are_sent_again_in_order_with_the_same_sids
     await back.nothing_more()
 
 
+async def test_an_echo_is_the_receipt_of_what_came_before_it_and_of_nothing_else(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    await client.nothing_more()
+    await edge.until(lambda: client.heartbeats == 1)
+    client.echoes = False
+    for number in (1, 2, 3):
+        edge.messages.add(leg, str(number))
+        await client.expect("message", voiceeventsid=kx(number))
+        await edge.until(lambda number=number: client.heartbeats == number + 1)
+    await client.ws.send_str("\n")
+    await client.nothing_more()
+    assert [seq for _, _, seq in edge.messages.receipts] == [1]
+    await lost(edge, client)
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer")
+    await back.expect("message", voiceeventsid=kx(2))
+    await back.expect("message", voiceeventsid=kx(3))
+    await edge.until(lambda: [seq for _, _, seq in edge.messages.receipts] == [1, 3])
+
+
 async def test_an_ack_that_came_too_late_for_its_socket_comes_with_the_resume(edge: Edge) -> None:
     client = await edge.listening("alice")
     leg, token = await edge.up_and_running(client)
