@@ -79,7 +79,10 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_account ON calls (account, row);
 
 -- The logs. A status entry has no sid of its own.
+-- Rows lie in the order of arrival, so that a group commit writes its messages side by side; keyed by (leg, log, seq)
+-- WITHOUT ROWID, the same load wrote 1.6 times as many bytes (docs/decisions/0004).
 CREATE TABLE entries (
+    row INTEGER PRIMARY KEY,
     leg BLOB NOT NULL,
     log INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -88,8 +91,8 @@ CREATE TABLE entries (
     content BLOB NOT NULL,
     content_type TEXT NOT NULL,
     at REAL NOT NULL,
-    PRIMARY KEY (leg, log, seq)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (leg, log, seq)
+) STRICT;
 CREATE UNIQUE INDEX entries_by_sid ON entries (leg, log, sid) WHERE sid IS NOT NULL;
 
 -- How far each connection has received a leg's to_client log.
