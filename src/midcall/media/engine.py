@@ -48,6 +48,8 @@ _MAX_WAITING: Final = 16
 """Descriptions of one leg that wait for the one before; a client that sends more is not negotiating."""
 
 _STALLED_S: Final = 0.1
+_IDLE_S: Final = 0.1
+"""How often to look whether a leg needs a sound, while all hear their partners."""
 
 Negotiation = Terminate | MakeOffer | ApplyAnswer | Couple
 
@@ -284,10 +286,10 @@ class AiortcEngine:
         due = loop.time()
         while any(leg.peer is not None for leg in self._legs.values()):
             now = time.monotonic()
-            for leg in self._legs.values():
-                if leg.needs_sound:
-                    leg.tick(now)
-            due += FRAME_S
+            hungry = [leg for leg in self._legs.values() if leg.needs_sound]
+            for leg in hungry:
+                leg.tick(now)
+            due += FRAME_S if hungry else _IDLE_S
             wait = due - loop.time()
             if wait < -_STALLED_S:
                 due = loop.time()
