@@ -6,21 +6,21 @@ What a frame or a wish means is decided by `core.client.CallMachine`; this file 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
 from midcall.core import client as core
 from midcall.core.client import CallState, Direction
 from midcall.core.messages import JSON, USER_DEFINED
+from midcall.core.registration import Misused
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.sdk.audio import LocalStream, RemoteStream
+from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, VoiceError
 from midcall.sdk.events import Emitter, Tasks
 from midcall.wire import signal
@@ -189,13 +189,7 @@ class Call(Emitter):
         """Lets another device of the same identity take the call over, by `connect(connect_token=…)`."""
         if self._machine.reconnect is None or "CallSid" not in self._parameters:
             return None
-        told = {
-            "customParameters": self._custom,
-            "parameters": self._parameters,
-            "signalingReconnectToken": self._machine.reconnect,
-        }
-        text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-        return base64.b64encode(quote(text, safe="-_.!~*'()").encode()).decode()
+        return ConnectToken(self._parameters, self._custom, self._machine.reconnect).encode()
 
     @property
     def outbound_connection_id(self) -> str:
@@ -286,7 +280,7 @@ class Call(Emitter):
         try:
             core.check_message(content, message_type, self._machine.call_sid)
             raw = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-        except core.Misused as error:
+        except Misused as error:
             raise InvalidStateError(str(error)) from None
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidArgumentError(str(error)) from None

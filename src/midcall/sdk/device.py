@@ -1,13 +1,11 @@
 """A client of the server: registers an identity, places calls, is called. The browser SDK's `Device` in Python.
 
-`core.client.Registration` decides about registration; this file owns the socket, the timers and the calls.
+`core.registration` decides about registration; this file owns the socket, the timers and the calls.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import logging
 import secrets
 import ssl
@@ -15,16 +13,17 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
-from urllib.parse import unquote
 
 import aiohttp
 
 from midcall import __version__
 from midcall.core import client as core
-from midcall.core import sids
-from midcall.core.client import CallState, DeviceState, Direction
+from midcall.core import registration, sids
+from midcall.core.client import CallState, Direction
+from midcall.core.registration import DeviceState
 from midcall.sdk.audio import AudioSource, LocalStream, Silence
 from midcall.sdk.call import Call
+from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import AUTHORISATION, InvalidArgumentError, InvalidStateError, VoiceError, device_error
 from midcall.sdk.events import Emitter, Tasks
 from midcall.sdk.transport import Loss, Transport, tls_context
@@ -110,7 +109,7 @@ class Device(Emitter):
         self._tls = tls or (tls_context(ca_file) if self._url.startswith("wss:") else None)
         self._session = session
         self._use_proxies = host is None and url is None and edge is not None
-        self._registration = core.Registration()
+        self._registration = registration.Registration()
         self._transport: Transport | None = None
         self._closings = Tasks()
         self._calls: dict[str, Call] = {}
@@ -179,7 +178,7 @@ class Device(Emitter):
             InvalidStateError: the device is not unregistered.
             VoiceError: the server refused.
         """
-        self._register(core.RegisterAsked())
+        self._register(registration.RegisterAsked())
         self._open()
         await self._wait("registered")
 
@@ -189,7 +188,7 @@ class Device(Emitter):
         Raises:
             InvalidStateError: the device is not registered.
         """
-        self._register(core.UnregisterAsked())
+        self._register(registration.UnregisterAsked())
         await self._wait("unregistered")
 
     async def connect(self, *, params: Mapping[str, object] | None = None, connect_token: str | None = None) -> Call:
@@ -208,13 +207,13 @@ class Device(Emitter):
             raise InvalidStateError("the device has been destroyed")
         if self.is_busy:
             raise InvalidStateError("A Call is already active")
-        taken = _read_connect_token(connect_token) if connect_token is not None else None
+        taken = ConnectToken.decode(connect_token) if connect_token is not None else None
         self._placing = True
         try:
             self._open()
             if not self._registration.connected:
                 await self._wait("connected")
-            call = self._taken_call(*taken) if taken is not None else self._new_call(params or {})
+            call = self._taken_call(taken) if taken is not None else self._new_call(params or {})
             for pending in self.calls:
                 pending.ignore()
             self._active = call
@@ -253,7 +252,7 @@ class Device(Emitter):
             call.disconnect()
         self._stop_timers()
         self._fail_waiting(InvalidStateError("the device has been destroyed"))
-        self._register(core.DestroyAsked())
+        self._register(registration.DestroyAsked())
         if self._transport is not None:
             await self._transport.close()
         self._abandon_calls()
@@ -300,7 +299,7 @@ class Device(Emitter):
     def on_lost(self, loss: Loss) -> None:
         """The socket is gone: registration waits for the next one, calls that can be resumed wait too."""
         self._stop_timers()
-        self._register(core.StreamLost())
+        self._register(registration.StreamLost())
         self._resolve("unregistered")
         if loss.abrupt:
             self._emit_error(VoiceError(31005, loss.reason, loss.error))
@@ -321,10 +320,10 @@ class Device(Emitter):
             case signal.Connected():
                 self._on_connected(frame)
             case signal.Ready():
-                self._register(core.Readied())
+                self._register(registration.Readied())
                 self._resolve("registered")
             case signal.Offline():
-                self._register(core.WentOffline())
+                self._register(registration.WentOffline())
                 self._resolve("unregistered")
             case signal.Close():
                 self._on_close()
@@ -348,7 +347,7 @@ class Device(Emitter):
             return
         for call in self._each():
             call._handle(core.SignallingBack())
-        self._register(core.StreamConnected())
+        self._register(registration.StreamConnected())
         self._resolve("connected")
 
     def _on_error(self, frame: signal.Error) -> None:
@@ -369,7 +368,7 @@ class Device(Emitter):
         self._refusal = error
         asked = bool(self._waiting.get("registered"))
         if self.state is DeviceState.REGISTERING and (asked or error.code in AUTHORISATION):
-            self._register(core.StreamRefused())
+            self._register(registration.StreamRefused())
         self._fail_waiting(error)
         if error.code == 20104:
             self._stop_refreshing()
@@ -379,8 +378,8 @@ class Device(Emitter):
         error = self._refusal or VoiceError(53000, "the server closed the connection for good")
         transport, self._transport = self._transport, None
         self._stop_timers()
-        self._register(core.StreamRefused())
-        self._register(core.StreamLost())
+        self._register(registration.StreamRefused())
+        self._register(registration.StreamLost())
         self._fail_waiting(error)
         for call in self._each():
             call._handle(core.SignallingEnded())
@@ -485,8 +484,9 @@ class Device(Emitter):
         strings = {key: str(value) for key, value in params.items()}
         return self._outgoing(core.CallMachine.outgoing(), {}, strings)
 
-    def _taken_call(self, parameters: Mapping[str, str], custom: Mapping[str, str], reconnect: str) -> Call:
-        return self._outgoing(core.CallMachine.outgoing(parameters["CallSid"], reconnect), parameters, custom)
+    def _taken_call(self, taken: ConnectToken) -> Call:
+        machine = core.CallMachine.outgoing(taken.parameters["CallSid"], taken.reconnect)
+        return self._outgoing(machine, taken.parameters, taken.custom_parameters)
 
     def _outgoing(self, machine: core.CallMachine, parameters: Mapping[str, str], custom: Mapping[str, str]) -> Call:
         connection_id = _connection_id()
@@ -504,16 +504,16 @@ class Device(Emitter):
 
     # ----------------------------------------------------------------------------------------- registration, timers
 
-    def _register(self, event: core.DeviceEvent) -> None:
+    def _register(self, event: registration.DeviceEvent) -> None:
         try:
             effects = self._registration.handle(event)
-        except core.Misused as error:
+        except registration.Misused as error:
             raise InvalidStateError(str(error)) from None
         for effect in effects:
             match effect:
-                case core.SendRegister(audio):
+                case registration.SendRegister(audio):
                     self._send_register(audio)
-                case core.EmitState(state):
+                case registration.EmitState(state):
                     self.emit(state)
 
     def _send_register(self, audio: bool) -> None:
@@ -587,23 +587,3 @@ def _reconnect_timeout_s(timeout_ms: int) -> int:
 
 def _connection_id() -> str:
     return f"TJS{uuid.uuid4()}"
-
-
-def _read_connect_token(token: str) -> tuple[dict[str, str], dict[str, str], str]:
-    """(parameters, custom parameters, reconnect token) of the call that a connect token names."""
-    try:
-        told = json.loads(unquote(base64.b64decode(token, validate=True).decode()))
-    except (ValueError, RecursionError):
-        raise InvalidArgumentError("the connect token cannot be parsed") from None
-    told = told if isinstance(told, dict) else {}
-    parameters, custom, reconnect = (
-        told.get(name) for name in ("parameters", "customParameters", "signalingReconnectToken")
-    )
-    if not isinstance(parameters, dict) or not parameters.get("CallSid") or not isinstance(reconnect, str):
-        raise InvalidArgumentError("the connect token is invalid")
-    custom = custom if isinstance(custom, dict) else {}
-    return _strings(parameters), _strings(custom), reconnect
-
-
-def _strings(values: dict[Any, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in values.items()}

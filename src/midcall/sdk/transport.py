@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from midcall.core.client import Backoff
+from midcall.core.registration import Backoff
 from midcall.sdk.errors import InvalidStateError
 from midcall.wire.signal import HEARTBEAT
 

@@ -1,0 +1,108 @@
+"""Registration, event by event, and the waiting times between connections."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midcall.core.registration import (
+    Backoff,
+    DestroyAsked,
+    DeviceState,
+    EmitState,
+    Misused,
+    Readied,
+    RegisterAsked,
+    Registration,
+    SendRegister,
+    StreamConnected,
+    StreamLost,
+    StreamRefused,
+    UnregisterAsked,
+    WentOffline,
+)
+
+
+def test_registering_waits_for_the_stream_and_then_for_ready():
+    device = Registration()
+    assert device.handle(RegisterAsked()) == [EmitState(DeviceState.REGISTERING)]
+    assert device.handle(StreamConnected()) == [SendRegister(True)]
+    assert device.handle(Readied()) == [EmitState(DeviceState.REGISTERED)]
+
+
+def test_a_device_on_an_open_stream_registers_at_once():
+    device = Registration()
+    device.handle(StreamConnected())
+    assert device.handle(RegisterAsked()) == [EmitState(DeviceState.REGISTERING), SendRegister(True)]
+
+
+def test_a_repeated_ready_changes_nothing():
+    device = registered()
+    assert device.handle(Readied()) == []
+
+
+def test_a_device_that_wanted_to_be_registered_registers_on_the_next_stream():
+    device = registered()
+    assert device.handle(StreamLost()) == [EmitState(DeviceState.UNREGISTERED)]
+    assert device.handle(StreamConnected()) == [EmitState(DeviceState.REGISTERING), SendRegister(True)]
+
+
+def test_a_device_that_unregistered_stays_so_on_the_next_stream():
+    device = registered()
+    assert device.handle(UnregisterAsked()) == [SendRegister(False)]
+    assert device.handle(WentOffline()) == [EmitState(DeviceState.UNREGISTERED)]
+    device.handle(StreamLost())
+    assert device.handle(StreamConnected()) == []
+
+
+def test_a_refused_device_does_not_try_again():
+    device = Registration()
+    device.handle(RegisterAsked())
+    assert device.handle(StreamRefused()) == [EmitState(DeviceState.UNREGISTERED)]
+    assert device.handle(StreamConnected()) == []
+
+
+@pytest.mark.parametrize("event", [RegisterAsked(), UnregisterAsked()])
+def test_a_destroyed_device_can_do_nothing_more(event):
+    device = registered()
+    assert device.handle(DestroyAsked()) == [EmitState(DeviceState.DESTROYED)]
+    with pytest.raises(Misused):
+        device.handle(event)
+    assert device.handle(Readied()) == []
+
+
+def test_registering_twice_and_unregistering_early_are_misuse():
+    device = Registration()
+    with pytest.raises(Misused):
+        device.handle(UnregisterAsked())
+    device.handle(RegisterAsked())
+    with pytest.raises(Misused):
+        device.handle(RegisterAsked())
+
+
+def registered() -> Registration:
+    device = Registration()
+    for event in (RegisterAsked(), StreamConnected(), Readied()):
+        device.handle(event)
+    return device
+
+
+@pytest.mark.parametrize(
+    ("attempt", "chance", "seconds"),
+    [
+        (0, 0.0, 0.1),
+        (0, 0.5, 0.12),  # floor(10 * 0.5) is odd: 100 + floor(0.5 * 0.4 * 100)
+        (0, 0.25, 0.09),  # even: 100 - 10
+        (3, 0.1, 0.832),  # 800 + 32
+        (20, 0.0, 20.0),
+        (10_000, 0.99, 20.0),
+    ],
+)
+def test_the_waiting_time_follows_the_formula(attempt, chance, seconds):
+    assert Backoff().delay_s(attempt, chance=chance) == seconds
+
+
+@given(st.integers(0, 200), st.floats(0, 1, exclude_max=True))
+def test_waiting_times_stay_within_their_bounds(attempt, chance):
+    assert 0.06 <= Backoff().delay_s(attempt, chance=chance) <= 20
