@@ -80,7 +80,7 @@ CREATE INDEX calls_by_account ON calls (account, row);
 
 -- The logs. A status entry has no sid of its own.
 -- Rows lie in the order of arrival, so that a group commit writes its messages side by side; keyed by (leg, log, seq)
--- WITHOUT ROWID, the same load wrote 1.6 times as many bytes (docs/decisions/0004).
+-- WITHOUT ROWID, the same load wrote 1.6 times as many bytes (docs/decisions/0005).
 CREATE TABLE entries (
     row INTEGER PRIMARY KEY,
     leg BLOB NOT NULL,
