@@ -57,6 +57,13 @@ class Gauge:
 
 
 @dataclass(slots=True)
+class Total(Gauge):
+    """A number that only grows and is kept elsewhere, read when somebody asks."""
+
+    kind: ClassVar[str] = "counter"
+
+
+@dataclass(slots=True)
 class Histogram:
     """How many observations stayed below each of some bounds; seconds unless the name says otherwise."""
 
@@ -85,7 +92,7 @@ class Histogram:
 
 
 Metric = Counter | Gauge | Histogram
-M = TypeVar("M", Counter, Gauge, Histogram)
+M = TypeVar("M", Counter, Gauge, Total, Histogram)
 
 
 class Metrics:
@@ -99,6 +106,9 @@ class Metrics:
 
     def gauge(self, name: str, help: str, read: Callable[[], float]) -> Gauge:
         return self._add(Gauge(name, help, read))
+
+    def total(self, name: str, help: str, read: Callable[[], float]) -> Total:
+        return self._add(Total(name, help, read))
 
     def histogram(self, name: str, help: str, bounds: Sequence[float] = SECONDS) -> Histogram:
         return self._add(Histogram(name, help, bounds))

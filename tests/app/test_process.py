@@ -14,9 +14,9 @@ import pytest
 from midcall.app.process import Running, serving
 from midcall.core import tokens
 from midcall.core.calls import CallFilter, Status
-from midcall.core.sids import AccountSid, ApplicationSid, KeySid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
 from midcall.folder import Folder
-from midcall.ports import PageRequest
+from midcall.ports import PageRequest, TraceEvent
 from midcall.sdk import Call, Device
 from midcall.settings import Settings, load
 
@@ -152,6 +152,34 @@ def copy_database(source: Path, target: Path) -> None:
     with apsw.Connection(str(target)) as to, apsw.Connection(str(source)) as live, to.backup("main", live, "main") as b:
         while not b.done:
             b.step()
+
+
+async def test_timelines_outlive_the_server(tmp_path: Path, stack: AsyncExitStack) -> None:
+    chosen = settings(tmp_path)
+    account, leg = AccountSid("AC" + "0" * 32), CallSid("CA" + "0" * 32)
+    async with serving(chosen) as server:
+        server.app.trace.record(TraceEvent(at=1.0, account_sid=account, leg_sid=leg, kind="leg.status", detail={}))
+    async with serving(chosen) as server:
+        assert [event.kind for event in await server.app.trace.timeline(account, leg, 9)] == ["leg.status"]
+
+
+async def test_a_damaged_trace_file_does_not_keep_a_server_from_starting(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    folder = Folder(Path(chosen.data_dir))
+    folder.path.mkdir()
+    folder.trace_database.mkdir()
+    async with serving(chosen) as server:
+        assert server.app.calls.live == 0
+
+
+async def test_metrics_count_clients(tmp_path: Path, stack: AsyncExitStack) -> None:
+    async with serving(settings(tmp_path)) as server:
+        here = await site(server, stack)
+        await here.call(await here.device("bob"))
+        shown = server.app.metrics.text()
+        assert "midcall_registrations 1\n" in shown
+        assert "midcall_legs_live 1\n" in shown
+        assert "midcall_signalling_connections_total 1\n" in shown
 
 
 async def test_a_client_whose_key_is_deleted_is_sent_away(tmp_path: Path, stack: AsyncExitStack) -> None:

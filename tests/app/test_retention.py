@@ -8,8 +8,9 @@ from midcall.app.retention import BATCH, DAY_S, SWEEP_S, Retention
 from midcall.core.accounts import Account, AccountStatus
 from midcall.core.calls import Call, CallFilter, Direction, Status
 from midcall.core.sids import AccountSid, CallSid
-from midcall.ports import PageRequest, Transition
+from midcall.ports import PageRequest, TraceEvent, Transition
 from midcall.storage.memory import MemoryStore
+from midcall.storage.trace import MemoryTrace
 from midcall.testing.clock import ManualClock
 
 OWNER = AccountSid("AC" + "0" * 32)
@@ -19,6 +20,11 @@ INNER = AccountSid("AC" + "1" * 32)
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def trace() -> MemoryTrace:
+    return MemoryTrace()
 
 
 @pytest.fixture
@@ -61,32 +67,40 @@ async def left(store: MemoryStore, account: AccountSid = OWNER) -> list[int]:
     return sorted(int(call.sid[2:], 16) for call in page.rows)
 
 
-async def test_old_calls_go_and_young_and_live_ones_stay(store: MemoryStore, clock: ManualClock) -> None:
+async def test_old_calls_go_and_young_and_live_ones_stay(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
+) -> None:
     await add(store, 1, ended_at=clock.now() - 31 * DAY_S)
     await add(store, 2, ended_at=clock.now() - 29 * DAY_S)
     await add(store, 3, ended_at=None)
-    assert await Retention(store, clock, days=30).sweep(OWNER) == 1
+    for number in (1, 2):
+        leg = CallSid(f"CA{number:032x}")
+        trace.record(TraceEvent(at=1.0, account_sid=OWNER, leg_sid=leg, kind="leg.status", detail={}))
+    assert await Retention(store, trace, clock, days=30).sweep(OWNER) == 1
     assert await left(store) == [2, 3]
+    assert [len(await trace.timeline(OWNER, CallSid(f"CA{number:032x}"), 9)) for number in (1, 2)] == [0, 1]
 
 
-async def test_subaccounts_are_swept_too(store: MemoryStore, clock: ManualClock) -> None:
+async def test_subaccounts_are_swept_too(store: MemoryStore, trace: MemoryTrace, clock: ManualClock) -> None:
     await add(store, 1, ended_at=1.0, account=INNER)
-    await Retention(store, clock, days=30).sweep(OWNER)
+    await Retention(store, trace, clock, days=30).sweep(OWNER)
     assert await left(store, INNER) == []
 
 
-async def test_a_sweep_is_bounded_and_the_next_one_goes_on(store: MemoryStore, clock: ManualClock) -> None:
+async def test_a_sweep_is_bounded_and_the_next_one_goes_on(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
+) -> None:
     for number in range(BATCH + 1):
         await add(store, number, ended_at=1.0)
-    retention = Retention(store, clock, days=30)
+    retention = Retention(store, trace, clock, days=30)
     assert await retention.sweep(OWNER) == BATCH
     assert await retention.sweep(OWNER) == 1
 
 
 async def test_a_running_retention_sweeps_again_and_again_until_it_is_closed(
-    store: MemoryStore, clock: ManualClock
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
 ) -> None:
-    retention = Retention(store, clock, days=30)
+    retention = Retention(store, trace, clock, days=30)
     retention.start(OWNER)
     await clock.settle()
     await add(store, 1, ended_at=1.0)

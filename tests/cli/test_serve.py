@@ -9,10 +9,14 @@ import pty
 import signal
 import socket
 import stat
+import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from midcall.core import tokens
+from midcall.sdk import Device
 from support.processes import ENVIRONMENT, MIDCALL, Midcall, Serve
 
 
@@ -177,3 +181,34 @@ async def test_live_connections_do_not_hold_up_the_end(serve: Serve) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", int(str(served.info["http_port"])))
     assert await served.stop() == 0
     writer.close()
+
+
+async def test_the_first_signal_drains_and_the_second_ends_at_once(serve: Serve) -> None:
+    served = await serve("--set", "drain_s=3600")
+    info, made = served.info, json.loads((served.data_dir / "credentials.json").read_text())
+    token = tokens.mint(
+        key_sid=made["api_key_sid"],
+        secret=made["api_key_secret"],
+        account_sid=made["account_sid"],
+        now=time.time(),
+        token_id="test",
+        identity="bob",
+    )
+    form = {"To": "client:bob", "From": "client:alice", "Twiml": "<Response><Pause length='60'/></Response>"}
+    basic = aiohttp.encode_basic_auth(made["account_sid"], made["auth_token"])
+    async with (
+        Device(token, host=str(info["signaling_host"]), ca_file=str(info["ca_file"]), media="none") as device,
+        aiohttp.ClientSession(headers={"Authorization": basic}) as rest,
+    ):
+        await device.register()
+        incoming = device.wait_for("incoming")
+        await rest.post(f"{info['http_url']}/2010-04-01/Accounts/{made['account_sid']}/Calls.json", data=form)
+        call = await incoming
+        ended = call.wait_for("disconnect")
+        accepted = call.wait_for("accept")
+        call.accept()
+        await accepted
+        served.process.send_signal(signal.SIGTERM)
+        await served.line_with("1 live legs have 3600 s to end")
+        assert await served.stop() == 0
+        await ended

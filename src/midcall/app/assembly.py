@@ -14,6 +14,7 @@ import apsw
 from aiohttp import web
 
 from midcall.app.clock import SystemClock
+from midcall.app.measures import measure
 from midcall.app.retention import Retention
 from midcall.bus.local import LocalBus
 from midcall.core.lanes import Encoding
@@ -31,7 +32,7 @@ from midcall.signalling.hub import Hub
 from midcall.signalling.limits import Place, SignallingLimits
 from midcall.storage.queries import SchemaTooNew
 from midcall.storage.sqlite import SqliteStore
-from midcall.storage.trace import MemoryTrace
+from midcall.storage.trace import MemoryTrace, SqliteTrace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
 from midcall.switch.fetch import TwimlFetcher
@@ -59,7 +60,7 @@ class App:
         self.bus: Bus = LocalBus()
         self.sender: Sender = _sender(settings)
         self.store: Store = _store(settings, folder)
-        self.trace: Trace = MemoryTrace()
+        self.trace: Trace = _trace(settings, folder)
         self.media: Media = _media(settings)
         self.accounts = Accounts(self.store, self.clock)
         self.messages = Messages(
@@ -93,11 +94,13 @@ class App:
             rooms=Rooms(self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy),
             clock=self.clock,
             entropy=self.entropy,
+            trace=self.trace,
             resume_floor_s=settings.resume_window,
         )
         self.hub.attach(self.calls, self.bus)
         self.accounts.on_withdrawal(self.signalling.revoke)
-        self.retention = Retention(self.store, self.clock, days=settings.retention_days)
+        self.retention = Retention(self.store, self.trace, self.clock, days=settings.retention_days)
+        measure(self.metrics, self.calls, self.hub)
         self._unready: str | None = "starting"
         self.web = self._web(settings)
 
@@ -125,7 +128,7 @@ class App:
             owner: the account that the server began with.
         """
         if ended := await self.calls.recover():
-            _log.warning("%d calls were live when the last server died; they have ended now", ended)
+            _log.warning("%d legs were live when the last server died; they have ended now", ended)
         await self.media.start(self.legs.on_media)
         await self.dispatcher.start()
         self.retention.start(owner)
@@ -135,7 +138,7 @@ class App:
         """Refuse new work, give live calls their time (less when `hurry` is set), end them, tell their servers."""
         self._unready = "stopping"
         if drain_s and self.calls.live:
-            _log.info("%d live calls have %g s to end", self.calls.live, drain_s)
+            _log.info("%d live legs have %g s to end", self.calls.live, drain_s)
         await _before(hurry, self.calls.stop(drain_s))
         if hurry.is_set():
             await self.calls.stop(0)
@@ -199,6 +202,17 @@ def _store(settings: Settings, folder: Folder) -> Store:
         raise FolderUnusable(f"{folder.database} cannot be opened as a database: {error}") from None
     except SchemaTooNew as error:
         raise FolderUnusable(f"{folder.database} is from a newer Midcall ({error}); start that one") from None
+
+
+def _trace(settings: Settings, folder: Folder) -> Trace:
+    if settings.keeps_nothing:
+        return MemoryTrace()
+    try:
+        return SqliteTrace.open(folder.trace_database)
+    except (apsw.Error, SchemaTooNew, OSError) as error:
+        # Timelines were never promised; a server without them is better than none.
+        _log.warning("%s cannot be used (%s); timelines are kept in memory", folder.trace_database, error)
+        return MemoryTrace()
 
 
 def _sender(settings: Settings) -> Sender:

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import Final
 
-from midcall.core.calls import Call, CallFilter
+from midcall.core.calls import CallFilter
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid
-from midcall.ports import Clock, PageRequest, Store
+from midcall.ports import Clock, PageRequest, Store, Trace
 
 _log = logging.getLogger(__name__)
 
@@ -22,14 +22,15 @@ BUSY_SWEEP_S: Final = 5.0
 
 
 class Retention:
-    """Deletes ended calls with their messages, lanes and alerts, for an account and its subaccounts.
+    """Deletes ended calls with their messages, lanes, alerts and timelines, for an account and its subaccounts.
 
     Args:
         days: how long an ended call is kept.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, days: int) -> None:
+    def __init__(self, store: Store, trace: Trace, clock: Clock, *, days: int) -> None:
         self._store = store
+        self._trace = trace
         self._clock = clock
         self._keep_s = days * DAY_S
         self._task: asyncio.Task[None] | None = None
@@ -59,9 +60,13 @@ class Retention:
     async def _forget(self, account: AccountSid, limit: int) -> int:
         if limit <= 0:
             return 0
-        over = CallFilter(ended_to=self._clock.now() - self._keep_s)
-        page = await self._store.calls(account, over, PageRequest(size=limit))
-        return sum([await self._store.delete_call(account, call.sid) for call in page.rows if _is_over(call)])
+        long_ago = CallFilter(ended_to=self._clock.now() - self._keep_s)
+        page = await self._store.calls(account, long_ago, PageRequest(size=limit))
+        over = [call.sid for call in page.rows if call.status.is_final]
+        for sid in over:
+            await self._store.delete_call(account, sid)
+            await self._trace.forget(account, sid)
+        return len(over)
 
     async def _run(self, owner: AccountSid) -> None:
         while True:
@@ -81,7 +86,3 @@ class Retention:
             await over.wait()
         finally:
             timer.cancel()
-
-
-def _is_over(call: Call) -> bool:
-    return call.status.is_final

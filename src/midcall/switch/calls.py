@@ -16,7 +16,7 @@ from midcall.core.leg import Leg
 from midcall.core.run import Script
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid
 from midcall.core.twiml import MAX_IDENTITY_CHARS, STATUS_EVENTS, StatusCallback
-from midcall.ports import Clock, DeviceId, Entropy, Store
+from midcall.ports import Clock, DeviceId, Entropy, Store, Trace
 from midcall.switch.legs import Legs
 from midcall.switch.rooms import Rooms
 
@@ -85,13 +85,22 @@ class Calls:
     """Use cases of calls."""
 
     def __init__(
-        self, *, store: Store, legs: Legs, rooms: Rooms, clock: Clock, entropy: Entropy, resume_floor_s: float = 30.0
+        self,
+        *,
+        store: Store,
+        legs: Legs,
+        rooms: Rooms,
+        clock: Clock,
+        entropy: Entropy,
+        trace: Trace | None = None,
+        resume_floor_s: float = 30.0,
     ) -> None:
         self._store = store
         self._legs = legs
         self._rooms = rooms
         self._clock = clock
         self._entropy = entropy
+        self._trace = trace
         self._resume_floor_s = resume_floor_s
         self._stopping = False
 
@@ -227,6 +236,8 @@ class Calls:
             raise Refused(errors.CALL_NOT_DELETABLE)
         if not await self._store.delete_call(account, sid):
             raise Refused(errors.NOT_FOUND)
+        if self._trace is not None:
+            await self._trace.forget(account, sid)
 
     async def _call(self, account: AccountSid, sid: CallSid) -> Call:
         call = await self._store.call(account, sid)
