@@ -20,7 +20,7 @@ from midcall.core.calls import Call, Direction, Status
 from midcall.core.lanes import Lane
 from midcall.core.messages import Draft, Limits, Log, Subscription
 from midcall.core.sids import CallSid, MessageSid, SubscriptionSid
-from midcall.ports import Nudge, Outcome, PageRequest, Request, StatusLane, TraceEvent, Transition
+from midcall.ports import Nudge, Outcome, PageRequest, Request, Sender, StatusLane, TraceEvent, Transition
 from midcall.storage.memory import MemoryStore
 from midcall.testing.clock import ManualClock
 from midcall.webhooks.dispatcher import Dispatcher
@@ -121,8 +121,8 @@ class Box:
         self.dispatchers: list[Dispatcher] = []
         self._names = itertools.count(1)
 
-    async def start(self, **options: object) -> Dispatcher:
-        made = Dispatcher(self.store, self.sender, self.bus, self.clock, self.trace, _entropy(), **options)  # type: ignore[arg-type]
+    async def start(self, *, sender: Sender | None = None, **options: object) -> Dispatcher:
+        made = Dispatcher(self.store, sender or self.sender, self.bus, self.clock, self.trace, _entropy(), **options)  # type: ignore[arg-type]
         self.dispatchers.append(made)
         await made.start()
         await self.settle()

@@ -7,8 +7,10 @@ import itertools
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import pytest
+from twilio.request_validator import RequestValidator
 
 from midcall.core.calls import Status
 from midcall.core.errors import STORE_UNAVAILABLE, Refused
@@ -17,7 +19,11 @@ from midcall.core.messages import Log
 from midcall.core.sids import CallSid
 from midcall.core.signature import sign
 from midcall.ports import Nudge, Outcome, Request, StatusLane
+from midcall.webhooks.guard import Guard, Mode
+from midcall.webhooks.sender import HttpSender
+from midcall.webhooks.slots import Slots
 from support.lanes import ACCOUNT, AUTH_TOKEN, LEG
+from support.servers import Heard, answering, raw_server
 
 if TYPE_CHECKING:
     from conftest import Box, Sent
@@ -515,6 +521,28 @@ async def test_a_late_settle_does_not_move_the_cursor(box: Box) -> None:
     assert set(contents(box.sender.sent)) == {"a"}
 
 
+async def test_a_turn_whose_lease_may_run_out_before_the_answer_is_not_sent(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stood still between claim and request: somebody else may have the lane by now."""
+    box.sender.endpoints["app.example"] = lambda _: 200
+    await box.start()
+    await box.subscribe(URL)
+    enter = Slots.enter
+
+    async def stand_still(*args: object, **options: object) -> bool:
+        entered = await enter(*args, **options)  # type: ignore[arg-type]
+        monkeypatch.setattr(Slots, "enter", enter)
+        box.clock.advance(28.0)
+        return entered
+
+    monkeypatch.setattr(Slots, "enter", stand_still)
+    await box.say("hello")
+    assert not box.sender.sent
+    await box.advance(6.0)  # the lease is over, and a sweep finds the lane
+    assert contents(box.sender.sent) == ["hello"]
+
+
 async def test_two_nodes_on_one_store_send_one_at_a_time(box: Box) -> None:
     chance = random.Random(3)
     box.sender.endpoints["app.example"] = lambda _: 200 if chance.random() < 0.7 else 500
@@ -559,6 +587,41 @@ async def test_a_turn_that_does_not_finish_in_time_is_cancelled_and_its_message_
     await box.advance(31)
     assert contents(box.sender.sent) == ["a", "a"]
     assert len({sent.token for sent in box.sender.sent}) == 1
+
+
+# over real connections
+
+
+async def test_an_app_that_validates_forms_only_gets_its_messages_as_forms(box: Box) -> None:
+    """Real requests, the official validator, an app that refuses what it cannot validate."""
+    validator = RequestValidator(AUTH_TOKEN)
+    taken: list[dict[str, str]] = []
+    done = asyncio.Event()
+
+    def app(heard: Heard) -> bytes:
+        is_form = heard.headers["content-type"].startswith("application/x-www-form-urlencoded")
+        form = dict(parse_qsl(heard.body.decode(), keep_blank_values=True)) if is_form else {}
+        url = f"http://{heard.headers['host']}{heard.target}"
+        if not validator.validate(url, form, heard.headers["x-twilio-signature"]):
+            return answering(403)
+        taken.append(form)
+        if len(taken) == 3:
+            done.set()
+        return answering(204)
+
+    sender = HttpSender(Guard(Mode.DEV))
+    async with raw_server(app) as server:
+        await box.start(sender=sender)
+        await box.subscribe(f"{server.url}/messages?tenant=ü#top")
+        for text in ("grüße", "", "a&b=c+d"):
+            await box.append(text)
+        box.bus.nudge(Nudge(LEG, Log.FROM_CLIENT))
+        await done.wait()
+        await box.close()
+        await sender.close()
+    assert [form["Content"] for form in taken] == ["grüße", "", "a&b=c+d"]
+    assert [heard.headers["content-type"] for heard in server.heard].count("application/json") == 1
+    assert server.connections == 1
 
 
 # what is told

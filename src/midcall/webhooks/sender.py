@@ -85,9 +85,10 @@ class HttpSender:
 
     async def _follow(self, request: Request) -> Outcome:
         try:
-            hop = replace(request, url=urls.request_url(request.url))
+            url = urls.request_url(request.url)
         except ValueError as problem:
             return _failed(CONNECT, str(problem), request.url)
+        hop = request if url == request.url else replace(request, url=url)
         for _ in range(request.redirects):
             outcome = await self._exchange(hop)
             following = _next_hop(hop, outcome)
