@@ -198,7 +198,7 @@ def test_a_leg_nobody_wants_reports_of_reports_nothing() -> None:
 
 def test_a_call_that_was_never_begun_is_canceled_without_a_callback() -> None:
     world, sid = rung()
-    leg = replace(world.leg(sid), call=replace(world.leg(sid).call, status=Status.QUEUED, started_at=None), reported=0)
+    leg = replace(world.leg(sid), call=replace(world.leg(sid).call, status=Status.QUEUED), begun=False)
     effects = handle(leg, events.EndAsked())
     assert leg.status is Status.CANCELED
     assert not [effect for effect in effects if isinstance(effect, Report)]
@@ -474,6 +474,12 @@ def test_a_server_that_stops_ends_its_calls(answer: bool, status: str) -> None:
     world.tell(sid, events.ServerStopped())
     assert world.reports(sid)[-1][:2] == ("completed", status)
     assert not world.machines
+
+
+def test_a_call_that_was_not_completed_has_no_duration() -> None:
+    world, sid = rung()
+    world.tell(sid, events.EndAsked())
+    assert world.leg(sid).call.duration_s is None
 
 
 def test_the_row_keeps_its_times() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from midcall.core import events
 from midcall.core.calls import Status
@@ -105,6 +105,8 @@ class DialRoom:
                 yield from self._pressed(leg, digits, in_band=in_band)
             case events.TimerFired(name):
                 yield from self._timer(name)
+            case _:
+                assert_never(event)
 
     # ringing
 
@@ -181,8 +183,6 @@ class DialRoom:
             yield TellLeg(self.winner, events.Dropped())
             return
         yield from self._call_off()
-        if not self._any(ChildState.CALLING, ChildState.ANSWERED):
-            yield from self._finish(Status.CANCELED, None)
 
     def _pressed(self, leg: CallSid, digits: str, *, in_band: bool) -> Iterator[DialEffect]:
         if self.winner is None or self.over or leg not in (self.parent, self.winner):
@@ -197,7 +197,8 @@ class DialRoom:
             for child in self.children:
                 if child.state is ChildState.CALLING:
                     yield TellLeg(child.sid, events.RingTimedOut())
-        elif self.winner is not None:
+        else:
+            assert self.winner is not None
             yield TellLeg(self.winner, events.Dropped(overtime=True))
 
     def _finish(self, status: Status, child: CallSid | None, *, duration_s: int | None = None) -> Iterator[DialEffect]:

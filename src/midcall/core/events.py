@@ -260,35 +260,13 @@ class ServerStopped:
     """The server ends its calls: it stops, or it starts again after a crash."""
 
 
-LegEvent = (
-    Begun
-    | OfferMade
-    | AnswerMade
-    | MediaUp
-    | MediaDown
-    | MediaBroke
-    | Answered
-    | Rejected
-    | HungUp
-    | Reinvited
-    | Pressed
-    | WentAway
-    | CameBack
-    | DeviceJoined
-    | DeviceLost
-    | TwimlArrived
-    | TwimlFailed
-    | DialRang
-    | DialAnswered
-    | DialOver
-    | Canceled
-    | RingTimedOut
-    | Dropped
-    | EndAsked
-    | RedirectAsked
-    | SettingsChanged
-    | TimerFired
-    | ServerStopped
-)
+OfMedia = OfferMade | AnswerMade | MediaUp | MediaDown | MediaBroke
+OfClient = Answered | Rejected | HungUp | Reinvited | Pressed | WentAway | CameBack | DeviceJoined | DeviceLost
+OfTwiml = TwimlArrived | TwimlFailed
+OfDial = DialRang | DialAnswered | DialOver
+ToChild = Canceled | RingTimedOut | Dropped
+OfRest = EndAsked | RedirectAsked | SettingsChanged
+
+LegEvent = Begun | OfMedia | OfClient | OfTwiml | OfDial | ToChild | OfRest | TimerFired | ServerStopped
 
 DialEvent = Opened | ChildRang | ChildAnswered | ChildReady | ChildEnded | ChildLeft | ParentLeft | Pressed | TimerFired

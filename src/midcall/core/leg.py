@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, assert_never
 
 from midcall.core import errors, events, verbs
 from midcall.core.alerts import Level
@@ -167,9 +167,7 @@ class Leg:
         if self.dialed_by is not None:
             yield TellRoom(self.dialed_by, events.ChildRang(self.sid))
 
-    def _unwanted(
-        self, event: events.Canceled | events.RingTimedOut | events.Dropped, now: float
-    ) -> Iterator[LegEffect]:
+    def _unwanted(self, event: events.ToChild, now: float) -> Iterator[LegEffect]:
         match event:
             case events.Canceled():
                 yield from self.end(Move.CANCELED, now)
@@ -180,10 +178,12 @@ class Leg:
                 if overtime:
                     yield _overtime()
                 yield from self.end(Move.HUNG_UP, now)
+            case _:
+                assert_never(event)
 
     # the client
 
-    def _client(self, event: events.LegEvent, now: float) -> Iterator[LegEffect]:
+    def _client(self, event: events.OfClient, now: float) -> Iterator[LegEffect]:
         match event:
             case events.Answered(device, sdp, resume_window_s):
                 if self.status is Status.RINGING and device in self.offered:
@@ -213,6 +213,8 @@ class Leg:
             case events.DeviceLost(device):  # it may come back (a page is loaded again), so the leg rings on
                 if device in self.offered:
                     self.offered.remove(device)
+            case _:
+                assert_never(event)
 
     def _device_joined(self, device: str) -> Iterator[LegEffect]:
         """It rings too; while our offer is still being made it waits for it with the others."""
@@ -260,7 +262,7 @@ class Leg:
 
     # media
 
-    def _media(self, event: events.LegEvent, now: float) -> Iterator[LegEffect]:
+    def _media(self, event: events.OfMedia, now: float) -> Iterator[LegEffect]:
         match event:
             case events.OfferMade(sdp):
                 if self.status is Status.QUEUED:
@@ -283,6 +285,8 @@ class Leg:
                 yield Note(kind="media.broken", detail=(("reason", reason),))
                 code = errors.SDP_UNUSABLE.signalling if peers_fault else 53405
                 yield from self.end(Move.BROKEN, now, code=code, message=reason)
+            case _:
+                assert_never(event)
 
     def show(self, goal: Shown) -> Iterator[LegEffect]:
         """Tell the client of a placed leg how far its call is, as soon as there is an SDP to tell it with."""
@@ -316,14 +320,10 @@ class Leg:
     ) -> Iterator[LegEffect]:
         """End the leg; its client, its media and its rooms follow."""
         answered = self.call.answered_at is not None
-        begun = self.is_placed or self.call.started_at is not None
         self._move(move, now)
         self.timers.clear()
-        if self.status is Status.CANCELED and not begun:
-            yield _moved(self.status)  # and no callback (rest-api.md 4.2)
-        else:
-            sip = 200 if answered else SIP_OF.get(move, 487)
-            yield from self._report("completed", self.status, now, sip=sip)
+        sip = 200 if answered else SIP_OF.get(move, 487)
+        yield from self._report("completed", self.status, now, sip=sip)
         yield ShowHangup(code, message)
         yield CloseMedia()
         if self.dialing is not None:
@@ -343,8 +343,10 @@ class Leg:
         )
 
     def _report(self, event: str, status: Status, now: float, *, sip: int | None = None) -> Iterator[LegEffect]:
-        yield _moved(status)
-        if self.reporting is not None and self.begun and event in self.reporting.events:
+        yield Note(kind=MOVED, detail=(("status", str(status)),))
+        if status is Status.CANCELED and not self.begun:
+            return
+        if self.reporting is not None and event in self.reporting.events:
             yield Report(call=self.call, event=event, status=status, sequence=self.reported, at=now, sip=sip)
             self.reported += 1
 
@@ -367,8 +369,10 @@ class Leg:
                     code=32014, level=Level.WARNING, reason="the leg's media was lost and did not come back"
                 )
                 yield from self.end(Move.HUNG_UP, now)
+            case _:
+                assert_never(timer)
 
-    def _rest(self, event: events.LegEvent, now: float) -> Iterator[LegEffect]:
+    def _rest(self, event: events.OfRest, now: float) -> Iterator[LegEffect]:
         match event:
             case events.EndAsked(only_unanswered):
                 if not (only_unanswered and self.status is Status.IN_PROGRESS):
@@ -383,6 +387,8 @@ class Leg:
                 yield from verbs.start(self, self.script, now)
             case events.SettingsChanged():
                 self._change(event, now)
+            case _:
+                assert_never(event)
 
     def _leave_rooms(self) -> Iterator[LegEffect]:
         self.timers.pop(Timer.PAUSE, None)
@@ -415,10 +421,6 @@ class Leg:
             yield from verbs.on_dial_over_after_the_end(self, event)
         elif isinstance(event, events.EndAsked | events.RedirectAsked | events.SettingsChanged):
             raise Refused(errors.CALL_NOT_REDIRECTABLE)
-
-
-def _moved(status: Status) -> Note:
-    return Note(kind=MOVED, detail=(("status", str(status)),))
 
 
 def _overtime() -> RaiseAlert:

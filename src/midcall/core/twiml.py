@@ -49,6 +49,9 @@ NOT_YET: Final = frozenset(
 NOUNS_NOT_YET: Final = frozenset(["Application", "Conference", "Number", "Queue", "Sim", "Sip"])
 
 Method = Literal["GET", "POST"]
+Reason = Literal["rejected", "busy"]
+METHODS: Final[Mapping[str, Method]] = {"GET": "GET", "POST": "POST"}
+REASONS: Final[Mapping[str, Reason]] = {"rejected": "rejected", "busy": "busy"}
 T = TypeVar("T")
 
 
@@ -127,7 +130,7 @@ class Redirect:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     line: int
-    reason: Literal["rejected", "busy"] = "rejected"
+    reason: Reason = "rejected"
 
 
 Verb = Dial | Hangup | Pause | Redirect | Reject
@@ -369,7 +372,7 @@ class _Reader:
     def reject(self, element: etree._Element) -> Reject:
         self.childless(element)
         found = self.attributes(element, {"reason": 13810})
-        return Reject(line=_line(element), reason=self.value(element, found, "reason", _reject_reason, "rejected"))
+        return Reject(line=_line(element), reason=self.value(element, found, "reason", REASONS.get, "rejected"))
 
 
 def status_events(text: str) -> tuple[str, ...] | None:
@@ -385,12 +388,7 @@ def _text_or_none(text: str) -> str | None:
 
 
 def _method(text: str) -> Method | None:
-    match text.upper():
-        case "GET":
-            return "GET"
-        case "POST":
-            return "POST"
-    return None
+    return METHODS.get(text.upper())
 
 
 def _boolean(text: str) -> bool | None:
@@ -405,15 +403,6 @@ def _between(low: int, high: int) -> Callable[[str], int | None]:
         return value if low <= value <= high else None
 
     return read
-
-
-def _reject_reason(text: str) -> Literal["rejected", "busy"] | None:
-    match text:
-        case "rejected":
-            return "rejected"
-        case "busy":
-            return "busy"
-    return None
 
 
 _VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urljoin, urlsplit
 
 from midcall.core import events, twiml
@@ -60,7 +60,7 @@ def _fetch(
     return FetchTwiml(fetch=leg.fetches, url=url, method=method, call=leg.call, custom=custom, extra=extra)
 
 
-def on_document(leg: Leg, event: events.TwimlArrived | events.TwimlFailed, now: float) -> Iterator[LegEffect]:
+def on_document(leg: Leg, event: events.OfTwiml, now: float) -> Iterator[LegEffect]:
     """A document came, or could not be had. Answers to requests that nobody waits for any more are dropped."""
     run = leg.run
     if run is None or run.fetch != event.fetch:
@@ -129,6 +129,8 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
                     yield from _reject(leg, verb, now)
                     return
                 yield _warning(run, 12200, verb.line, "<Reject> counts only as the first verb of a placed call")
+            case _:
+                assert_never(verb)
         run.index += 1
     if run.whisper:
         yield from leg.be_bridged()
@@ -224,9 +226,7 @@ def _absolute(run: Run, client: twiml.Client) -> twiml.Client:
     return replace(client, status_callback=callback, url=_resolve(run, client.url) if client.url else None)
 
 
-def on_dial(
-    leg: Leg, event: events.DialRang | events.DialAnswered | events.DialOver, now: float
-) -> Iterator[LegEffect]:
+def on_dial(leg: Leg, event: events.OfDial, now: float) -> Iterator[LegEffect]:
     """News from the room of this leg's dial; from an older room they are dropped."""
     if event.room != leg.dialing:
         return
@@ -240,6 +240,8 @@ def on_dial(
             leg.dialing = None
             yield StopSound()
             yield from _after_dial(leg, event, now)
+        case _:
+            assert_never(event)
 
 
 def _after_dial(leg: Leg, event: events.DialOver, now: float) -> Iterator[LegEffect]:
