@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 FIELDS: Final = ("request_id", "account_sid", "call_sid", "message_sid", "subscription_sid", "device_id")
 """Log fields beyond the text, under the names that the REST API gives them."""
@@ -40,6 +41,17 @@ def configure(
     root.setLevel(level.upper())
     for chatty in ("aioice", "aiortc", "asyncio"):
         logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
+    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """What is no HTTP is the peer's fault; aiohttp logs it with a trace, and anybody could fill a disk with those."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "a request could not be read: %s", (type(error).__name__,)
+    return record.levelno >= logging.getLogger().level
 
 
 class _Formatter(logging.Formatter):
