@@ -168,6 +168,12 @@ def test_a_failing_schema_step_leaves_the_file_as_it_was(path: Path) -> None:
 # statements
 
 
+async def test_plans_do_not_depend_on_values_so_statements_are_prepared_once(path: Path) -> None:
+    db = connect(path)
+    assert db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) == 1
+    db.close()
+
+
 @pytest.fixture
 def schema() -> Iterator[apsw.Connection]:
     db = connect(":memory:")

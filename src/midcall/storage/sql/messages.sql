@@ -4,10 +4,10 @@
 -- What `admit` has to know, and whether the entry is there already, in one go.
 SELECT
     account, status, sdk_leg,
-    (SELECT max(seq) FROM entries WHERE leg = :leg AND log = :log) AS last_seq,
-    CASE WHEN :log = 1 THEN (SELECT max(seq) FROM cursors WHERE leg = :leg) END AS cursor,
-    (SELECT seq FROM entries WHERE leg = :leg AND log = :log AND sid = :sid) AS seq
-FROM calls WHERE sid = :leg
+    (SELECT max(seq) FROM entries WHERE leg = ?1 AND log = ?2) AS last_seq,
+    CASE WHEN ?2 = 1 THEN (SELECT max(seq) FROM cursors WHERE leg = ?1) END AS cursor,
+    (SELECT seq FROM entries WHERE leg = ?1 AND log = ?2 AND sid = ?3) AS seq
+FROM calls WHERE sid = ?1
 
 -- name: last_seq
 SELECT max(seq) FROM entries WHERE leg = ? AND log = ?

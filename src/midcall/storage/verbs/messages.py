@@ -54,7 +54,7 @@ def see_leg(
     db: apsw.Connection, account: AccountSid, leg: bytes, log: int, sid: bytes | None
 ) -> tuple[LegView | None, int | None, int | None]:
     """(what `admit` has to know, the log's last number, the number of the entry with that sid); None where nothing."""
-    row = first(db, "leg_view", {"leg": leg, "log": log, "sid": sid})
+    row = first(db, "leg_view", (leg, log, sid))
     if row is None or row[0] != rows.key(account, "AC"):
         return None, None, None
     _, status, sdk_leg, end, cursor, seq = row
