@@ -163,3 +163,14 @@ async def test_messages_that_the_client_did_not_get_are_listed_when_the_leg_ends
     board.calls.hung_up(alice)
     await board.settle()
     assert sorted(lost.entry.seq for lost in await board.store.undelivered(ACCOUNT, alice, 10)) == [2, 3]
+    assert await board.alerts() == [32700]
+
+
+async def test_messages_that_a_crash_left_behind_are_listed_too(board: Switchboard) -> None:
+    alice = await ringing(board)
+    await board.messages.accept_from_server(ACCOUNT, alice, content="1", idempotency_key=None)
+    await board.calls.close()
+    after = Switchboard(store=board.store)
+    await after.calls.recover()
+    assert [lost.reason for lost in await after.store.undelivered(ACCOUNT, alice, 10)] != []
+    assert await after.alerts() == [32700]

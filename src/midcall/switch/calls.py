@@ -301,9 +301,9 @@ class Calls:
             if saved is None:
                 continue
             if sids.parse(owner, "CA") is None:
-                await self._store.save(self._rooms.forget(saved.state, self._clock.now()))
+                await self._rooms.bury(saved.state)
             else:
-                await self._store.save(self._legs.bury(saved.state, self._clock.now()))
+                await self._legs.bury(saved.state)
                 ended += 1
         return ended
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import msgspec
 
 from midcall.core import events, sids
-from midcall.core.alerts import Alert
+from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Status
 from midcall.core.effects import (
     MOVED,
@@ -72,6 +72,9 @@ from midcall.wire.signal import encode_params
 
 log = logging.getLogger(__name__)
 
+LISTED: Final = 1_000
+"""Undelivered messages that are counted at the end of a leg; no more than these can wait (design.md 2.8)."""
+
 MAX_FETCHES: Final = 1_000
 """Requests for TwiML that may be under way at once."""
 
@@ -102,7 +105,7 @@ class Legs:
         self._clock = clock
         self._entropy = entropy
         self._trace = trace
-        self._fetches: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Task[None]] = set()
         self._ringing: dict[tuple[AccountSid, str], set[CallSid]] = {}
         self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
         self.on_room_event: Callable[[str, events.DialEvent], None] = lambda room, event: None
@@ -142,15 +145,26 @@ class Legs:
     async def close(self) -> None:
         """Stop at once; legs stay stored as they are."""
         await self.actors.close()
-        for task in self._fetches:
+        for task in self._work:
             task.cancel()
-        await asyncio.gather(*self._fetches, return_exceptions=True)
+        await asyncio.gather(*self._work, return_exceptions=True)
 
-    def bury(self, state: bytes, now: float) -> Transition:
-        """The step that ends a leg which a crash left behind. Its client, media and rooms are gone already."""
-        leg = self.decode(state)
+    async def bury(self, state: bytes) -> None:
+        """End a leg which a crash left behind. Its client, media and rooms are gone already."""
+        leg, now = self.decode(state), self._clock.now()
         leg.dialing = leg.dialed_by = None
-        return self.step(leg, events.ServerStopped(), leg.handle(events.ServerStopped(), now=now), now)
+        effects = leg.handle(events.ServerStopped(), now=now)
+        await self._store.save(self.step(leg, events.ServerStopped(), effects, now))
+        await self.list_undelivered(leg)
+
+    async def list_undelivered(self, leg: Leg) -> None:
+        """Make messages that the client did not get before the end visible as an alert (design.md 2.8)."""
+        lost = await self._store.undelivered(leg.call.account_sid, leg.sid, LISTED)
+        count = sum(undelivered.entry.log is Log.TO_CLIENT for undelivered in lost)
+        if count:
+            reason = f"{count} messages did not reach the client before the call ended"
+            wanted = RaiseAlert(code=32700, level=Level.WARNING, reason=reason)
+            await self._store.add_alert(self._alert(leg, wanted, self._clock.now()))
 
     # actors.Kind
 
@@ -249,6 +263,7 @@ class Legs:
                 self._devices.taken(sid, DeviceId(winner))
             case ShowHangup(code, message):
                 self._devices.hangup(sid, code, message)
+                self._spawn(self.list_undelivered(leg), f"undelivered {sid}")
             case OpenDial():
                 self.on_dial(leg, effect)
             case TellRoom(room, event):
@@ -262,12 +277,21 @@ class Legs:
             self._devices.invite(device, Invite(leg=leg.sid, sdp=shown, parameters=parameters))
 
     def _fetch(self, leg: Leg, wanted: FetchTwiml) -> None:
-        if len(self._fetches) >= MAX_FETCHES and not wanted.discard:
+        if len(self._work) >= MAX_FETCHES and not wanted.discard:
             self.tell(leg.sid, events.TwimlFailed(wanted.fetch, wanted.url, 11200, "too many requests are under way"))
             return
-        task = asyncio.get_running_loop().create_task(self._fetched(wanted), name=f"twiml {leg.sid}")
-        self._fetches.add(task)
-        task.add_done_callback(self._fetches.discard)
+        self._spawn(self._fetched(wanted), f"twiml {leg.sid}")
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run work beside the actor; it is cancelled and awaited by `close`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._work.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
 
     async def _fetched(self, wanted: FetchTwiml) -> None:
         try:

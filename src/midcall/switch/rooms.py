@@ -30,6 +30,7 @@ class Rooms:
         self, legs: Legs, *, store: Store, media: Media, clock: Clock, entropy: Entropy, forgetful: bool = False
     ) -> None:
         self._legs = legs
+        self._store = store
         self._media = media
         self._clock = clock
         self._entropy = entropy
@@ -85,10 +86,11 @@ class Rooms:
             dialed_by=dial.room,
         )
 
-    def forget(self, state: bytes, now: float) -> Transition:
-        """The step that removes a room which a crash left behind."""
+    async def bury(self, state: bytes) -> None:
+        """Remove a room which a crash left behind."""
         room = self.decode(state)
-        return Transition(owner=room.id, account_sid=room.account_sid, state=None, at=now)
+        gone = Transition(owner=room.id, account_sid=room.account_sid, state=None, at=self._clock.now())
+        await self._store.save(gone)
 
     # actors.Kind
 
