@@ -1,6 +1,6 @@
 """How long `midcall serve` takes from its start to the first answer on /readyz, and what the imports cost.
 
-    python benchmarks/startup.py [ROUNDS]
+python benchmarks/startup.py [ROUNDS]
 """
 
 from __future__ import annotations
