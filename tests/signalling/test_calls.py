@@ -94,6 +94,14 @@ async def test_an_expired_token_places_no_call_and_ends_none(make_edge: Any) -> 
     assert edge.heard("pressed", "hung_up", "away") == [("pressed", leg, "1w#")]
 
 
+@pytest.mark.parametrize("sdp", ["", "v=0\r\n" * 20_000, None, 7])
+async def test_an_invite_that_is_malformed_ends_its_call(edge: Edge, sdp: object) -> None:
+    client = await edge.listening()
+    await client.send("invite", callsid="TJS1", sdp=sdp, twilio={})
+    assert (await client.expect("hangup", callsid="TJS1"))["error"]["code"] == 31100
+    await client.nothing_more()
+
+
 async def test_an_invite_sent_twice_is_one_call(edge: Edge) -> None:
     client = await edge.listening()
     for _ in range(2):

@@ -126,6 +126,20 @@ async def test_a_malformed_message_is_told_so_and_the_session_lives(edge: Edge, 
     await client.expect("ack", voiceeventsid=kx(2))
 
 
+async def test_the_error_about_a_malformed_message_comes_again_until_it_is_receipted(edge: Edge) -> None:
+    client = await edge.listening()
+    leg, token = await edge.up_and_running(client)
+    client.echoes = False
+    await say(client, leg, 1, messagetype=7)
+    await client.expect("error", callsid=leg, voiceeventsid=kx(1))
+    await client.drop()
+    await edge.until(lambda: edge.heard("away"))
+    back = await edge.listening()
+    await back.send("invite", callsid=leg, reconnect=token, sdp=description(), twilio={})
+    await back.expect("answer")
+    await back.expect("error", callsid=leg, voiceeventsid=kx(1))
+
+
 @pytest.mark.parametrize("text", ["", "x", "{}", "[]", '{"type":"listen","payload":null}', "[" * 9000, "\r\n"])
 async def test_a_malformed_frame_is_told_so_and_the_session_lives(edge: Edge, text: str) -> None:
     client = await edge.listening()
@@ -221,6 +235,21 @@ async def test_without_an_echo_nothing_is_receipted(edge: Edge) -> None:
     await client.ws.send_str("\n")  # nobody asked for this one
     await client.nothing_more()
     assert [seq for _, _, seq in edge.messages.receipts] == [1]
+
+
+async def test_echoes_that_nobody_asked_for_are_slowed_down_like_frames(make_edge: Any) -> None:
+    edge = await make_edge(frames_per_second=10)
+    client = await edge.listening()
+    for _ in range(20):
+        await client.ws.send_str("\n")
+    await client.send("register", media={"audio": False})
+    other = await edge.listening()
+    await other.nothing_more()
+    assert client.frames.empty()
+    edge.clock.advance(1)
+    edge.clock.advance(1)
+    await edge.until(lambda: edge.clock.advance(0.2) or not client.frames.empty())
+    await client.expect("offline")
 
 
 async def test_messages_wait_until_the_client_knows_the_sid(edge: Edge) -> None:

@@ -102,10 +102,11 @@ class Connection:
         self._hub.counters.connections += 1
         try:
             while (text := await self._socket.receive()) is not None:
-                if text == signal.HEARTBEAT:
+                if text == signal.HEARTBEAT and self._outlet.awaits_echo:
                     self._hub.receipted(self._outlet.echo())
-                elif not self._dismissed:
-                    await self._pace()
+                    continue
+                await self._pace()
+                if text != signal.HEARTBEAT and not self._dismissed:
                     await self._on_text(text)
         finally:
             await self._end()
@@ -223,8 +224,13 @@ class Connection:
     def _on_malformed(self, malformed: signal.Malformed) -> None:
         self._hub.counters.malformed += 1
         _log.info("malformed frame: %s", malformed.reason, extra={"call_sid": malformed.call_sid})
+        fault = _fault(errors.FRAME_MALFORMED, f"{errors.FRAME_MALFORMED.text}: {malformed.reason}")
+        if malformed.type == signal.ClientInvite.TYPE and malformed.call_sid is not None:
+            # An `error` ends no call at the client, and this one will never be.
+            self.send(signal.Hangup(call_sid=malformed.call_sid, error=fault))
+            return
         frame = signal.Error(
-            error=_fault(errors.FRAME_MALFORMED, f"{errors.FRAME_MALFORMED.text}: {malformed.reason}"),
+            error=fault,
             call_sid=malformed.call_sid,
             message_sid=malformed.message_sid,
         )

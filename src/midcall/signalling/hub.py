@@ -417,7 +417,7 @@ class Hub:
             self._trace.record(
                 TraceEvent(
                     at=self.clock.now(),
-                    account_sid=line.account if line is not None else None,
+                    account_sid=(line.account or None) if line is not None else None,
                     leg_sid=leg_of(frame),
                     kind="signalling.frame",
                     detail=describe(frame, direction),

@@ -67,10 +67,15 @@ class Outlet:
         """Echoes could not be read until now, so none was missed."""
         self._echoed = True
 
+    @property
+    def awaits_echo(self) -> bool:
+        """Whether more heartbeats were sent than echoes came."""
+        return bool(self._marks)
+
     def echo(self) -> Sequence[Tracked]:
-        """An echo came: what it is the receipt of. More echoes than heartbeats receipt nothing."""
+        """An awaited echo came: what it is the receipt of."""
         self._echoed = True
-        return self._marks.popleft() if self._marks else ()
+        return self._marks.popleft()
 
     def shut(self) -> None:
         """Send nothing any more, and drop what waits."""

@@ -38,11 +38,14 @@ Sdp = Annotated[str, msgspec.Meta(min_length=1, max_length=64 * 1024)]
 
 
 class Malformed(Exception):
-    """Not a frame. The ids are set when they could be read, so that the error reaches the right call and message."""
+    """Not a frame. Type and ids are set when they could be read: the error has to reach the right call and message."""
 
-    def __init__(self, reason: str, *, call_sid: str | None = None, message_sid: str | None = None) -> None:
+    def __init__(
+        self, reason: str, *, type_: str | None = None, call_sid: str | None = None, message_sid: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.type = type_
         self.call_sid = call_sid
         self.message_sid = message_sid
 
@@ -360,19 +363,19 @@ def _decode(text: str, decoders: _Decoders[_F]) -> _F:
         raise _unreadable(text, str(error)) from None
     decoder = decoders.get(envelope.type)
     if decoder is None:
-        raise _refusal(envelope.payload, "the frame's type is unknown", UnknownType)
+        raise _refusal(envelope, "the frame's type is unknown", UnknownType)
     try:
         return decoder.decode(envelope.payload)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise _refusal(envelope.payload, str(error), Malformed) from None
+        raise _refusal(envelope, str(error), Malformed) from None
 
 
-def _refusal(payload: msgspec.Raw, reason: str, kind: type[Malformed]) -> Malformed:
+def _refusal(envelope: _Envelope, reason: str, kind: type[Malformed]) -> Malformed:
     try:
-        ids = _ids.decode(payload)
+        ids = _ids.decode(envelope.payload)
     except (msgspec.MsgspecError, UnicodeError):
-        return kind(reason)
-    return kind(reason, call_sid=_id(ids.callsid), message_sid=_id(ids.voiceeventsid))
+        return kind(reason, type_=envelope.type)
+    return kind(reason, type_=envelope.type, call_sid=_id(ids.callsid), message_sid=_id(ids.voiceeventsid))
 
 
 def _id(value: object) -> str | None:
