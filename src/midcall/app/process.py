@@ -90,6 +90,7 @@ async def _until_signalled(settings: Settings, on_ready: OnReady | None) -> None
         # What start-up made lives as long as the process; the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
+        gc.enable()
         _log.info("ready at %s and %s", server.info.https_url, server.info.http_url)
         if on_ready is not None:
             on_ready(server.info, server.credentials)
