@@ -149,6 +149,21 @@ async def test_joined_legs_hear_each_other(studio: Studio, codecs: tuple[tuple[s
     await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
 
 
+@pytest.mark.parametrize("codecs", [("PCMU", "opus"), ("opus", "PCMU")], ids=["PCMU", "Opus"])
+async def test_frames_in_a_codec_that_both_know_are_passed_on_as_they_are(
+    studio: Studio, codecs: tuple[str, ...]
+) -> None:
+    caller, callee = studio.client(hz=1000, codecs=codecs), studio.client(hz=1500, codecs=codecs)
+    await studio.called_by(caller, A)
+    await studio.call(callee, B, like=A)
+    studio.do(Join(leg=A, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+    start = len(caller.packets), len(callee.packets)
+    await asyncio.gather(caller.more(), callee.more())
+    assert {packet.payload for packet in caller.packets[start[0] :]} <= set(callee.spoken)
+    assert {packet.payload for packet in callee.packets[start[1] :]} <= set(caller.spoken)
+
+
 async def test_the_line_goes_on_from_ringback_to_partner_to_silence_to_another_partner(studio: Studio) -> None:
     caller = studio.client(hz=1000)
     first, second = studio.client(hz=1500), studio.client(hz=2000)
@@ -273,6 +288,9 @@ async def test_a_second_offer_takes_the_legs_place_in_its_bridge(studio: Studio)
     moved = studio.client(hz=2000)
     await studio.called_by(moved, A)
     await asyncio.gather(moved.until(lambda: moved.hears(1500)), callee.until(lambda: callee.hears(2000)))
+    forgotten = len(caller.packets)
+    await moved.more()
+    assert len(caller.packets) == forgotten, "the old peer is still served"
     assert not any(isinstance(event, MediaLost) for event in studio.ledger.events)
 
 

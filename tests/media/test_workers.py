@@ -179,7 +179,7 @@ async def test_what_is_told_between_two_workers_reaches_the_next_one() -> None:
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from midcall.media import EngineOptions
 from midcall.media.workers import WorkerPool
 from midcall.ports import MakeOffer
@@ -190,7 +190,10 @@ async def main():
     await pool.start(lambda event: ready.set())
     pool.do(MakeOffer(leg="CA" + "a" * 32))
     await ready.wait()
-    print(pool.pids[0], flush=True)
+    holder = os.fork()  # keeps the socket to the worker open, so that its end cannot be what tells the worker
+    if holder == 0:
+        signal.pause()
+    print(pool.pids[0], holder, flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -200,11 +203,14 @@ asyncio.run(main())
 def test_a_worker_ignores_signals_to_the_group_and_dies_with_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        pid, holder = map(int, parent.stdout.readline().split())
         watch = os.pidfd_open(pid)
-        os.kill(pid, signal.SIGINT)
-        os.kill(pid, signal.SIGTERM)
-        assert select.select([watch], [], [], 0.3)[0] == [], "it ended by a signal meant for its parent"
-        parent.kill()
-        assert select.select([watch], [], [], 10)[0] == [watch], "it outlived its parent"
-        os.close(watch)
+        try:
+            os.kill(pid, signal.SIGINT)
+            os.kill(pid, signal.SIGTERM)
+            assert select.select([watch], [], [], 0.3)[0] == [], "it ended by a signal meant for its parent"
+            parent.kill()
+            assert select.select([watch], [], [], 10)[0] == [watch], "it outlived its parent"
+        finally:
+            os.kill(holder, signal.SIGKILL)
+            os.close(watch)

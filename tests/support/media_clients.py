@@ -92,6 +92,8 @@ class Client:
         self.events = events
         self.packets: list[rtp.Packet] = []
         """What came in."""
+        self.spoken: list[bytes] = []
+        """Payloads of the audio that went out."""
         self.connected = asyncio.Event()
         self._ear: deque[int] = deque(maxlen=RATE // 5)
         self._heard = asyncio.Event()
@@ -130,7 +132,16 @@ class Client:
                 self._heard.set()
             await original(data, arrival_time_ms=arrival_time_ms)
 
+        send = dtls._send_rtp
+
+        async def remember(data: bytes) -> None:
+            packet = rtp.parse(data)
+            if packet is not None and not rtp.is_rtcp(data):
+                self.spoken.append(packet.payload)
+            await send(data)
+
         dtls._handle_rtp_data = spy
+        dtls._send_rtp = remember
 
     def _track(self, track: MediaStreamTrack) -> None:
         self._listening = asyncio.ensure_future(self._listen(track))
