@@ -212,5 +212,6 @@ def test_a_worker_ignores_signals_to_the_group_and_dies_with_its_parent() -> Non
             parent.kill()
             assert select.select([watch], [], [], 10)[0] == [watch], "it outlived its parent"
         finally:
+            parent.kill()
             os.kill(holder, signal.SIGKILL)
             os.close(watch)
