@@ -290,9 +290,10 @@ async def test_a_body_at_the_cap_is_fine(sender: HttpSender) -> None:
         Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx", wait=asyncio.Event()),
         Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx", close=True),
         Answer(answering(200, "Content-Encoding: gzip", body=b"no gzip")),
+        Answer(answering(200, "Content-Encoding: br", body=b"not readable here")),
         Answer(answering(200, "Content-Encoding: gzip", body=gzip.compress(bytes(100_000_000), 9))),
     ],
-    ids=["long", "stalled", "cut", "not gzip", "bomb"],
+    ids=["long", "stalled", "cut", "not gzip", "brotli", "bomb"],
 )
 async def test_where_only_the_status_counts_no_body_spoils_it(
     sender: HttpSender, answer: Answer, monkeypatch: pytest.MonkeyPatch
