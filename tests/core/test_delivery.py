@@ -248,6 +248,7 @@ def test_only_answers_that_could_be_about_the_encoding_fall_back() -> None:
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
         ("Tue, 14 Nov 2023 22:12:20 GMT", 0.0),
         ("Tuesday, 14-Nov-23 22:14:20 GMT", 60.0),
+        ("Tue, 14 Nov 2023 22:14:20 -0000", 60.0),
         ("soon", None),
         ("Tue, 14 Nov 2023 22:14:20 +99999999999999", None),
         ("-5", None),

@@ -281,6 +281,49 @@ async def test_a_store_that_fails_leaves_the_message_for_later(box: Box) -> None
     assert contents(box.sender.sent) == ["hello"]
 
 
+@pytest.mark.parametrize("failure", [Refused(STORE_UNAVAILABLE), RuntimeError("a bug")])
+async def test_a_store_that_cannot_be_asked_is_asked_again_by_the_sweep(
+    box: Box, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.sender.endpoints["app.example"] = lambda _: 200
+    await box.start()
+    await box.subscribe(URL)
+
+    async def failing(now: float, limit: int) -> list[str]:
+        raise failure
+
+    monkeypatch.setattr(box.store, "due_lanes", failing)
+    await box.say("hello")
+    monkeypatch.undo()
+    await box.advance(5.0)
+    assert contents(box.sender.sent) == ["hello"]
+
+
+async def test_an_alert_that_cannot_be_stored_keeps_no_lane_waiting(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(alert: object) -> None:
+        raise Refused(STORE_UNAVAILABLE)
+
+    monkeypatch.setattr(box.store, "add_alert", refused)
+    box.sender.endpoints["app.example"] = lambda request: 404 if b"ringing" in request.body else 200
+    await box.a_leg(LEG, lane=StatusLane(url="https://app.example/status", method="POST"))
+    await box.start()
+    await box.report("ringing", "completed")
+    await box.advance(10)
+    assert box.sender.sent[-1].params["CallStatus"] == "completed"
+
+
+async def test_without_its_account_a_lane_ends(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(sid: object) -> None:
+        return None
+
+    monkeypatch.setattr(box.store, "account", gone)
+    await box.start()
+    sid = await box.subscribe(URL)
+    await box.say("hello")
+    assert (await box.lane(sid)).state is LaneState.ENDED
+    assert len(await box.store.undelivered(ACCOUNT, LEG, 10)) == 1
+
+
 # encodings
 
 
