@@ -69,6 +69,10 @@ class RandomCalls(RuleBasedStateMachine):
         if legs:
             self.both(lambda world: world.tell(_pick(legs, pick), event))
 
+    @property
+    def ringing(self) -> list[str]:
+        return [owner for owner, leg in self.plain.machines.items() if isinstance(leg, Leg) and leg.offered]
+
     # calls begin
 
     @rule(fallback=st.sampled_from(["", BASE + "fallback"]))
@@ -93,26 +97,28 @@ class RandomCalls(RuleBasedStateMachine):
         while owners := self.plain.pending:
             self.both(lambda world: world.deliver(owners[0]))
 
-    @rule(text=st.sampled_from(DIALS))
-    def a_dial_gets_to_ring(self, text: str) -> None:
-        self.both(World.settle)
-        if self.plain.fetching:
-            self.both(lambda world: world.document(text))
-            self.both(World.settle)
+    @rule(text=st.sampled_from(DIALS), seconds=st.sampled_from([0.0, 1.0, 4.0, 6.0]))
+    def a_dial_gets_to_ring(self, text: str, seconds: float) -> None:
+        """As calls go mostly: everything follows at once."""
+        self.both(World.come_to_rest)
+        if not self.plain.fetching:
+            self.both(lambda world: world.place(BASE + "voice"))
+            self.both(World.come_to_rest)
+        self.both(lambda world: world.document(text))
+        self.both(World.come_to_rest)
+        self.both(lambda world: world.advance(seconds))
 
     @rule(pick=picks, empty=st.booleans())
     def a_child_gets_answered(self, pick: int, empty: bool) -> None:
-        """As calls go mostly: somebody answers, and everything that follows follows at once."""
-        self.both(World.settle)
-        ringing = [owner for owner, leg in self.plain.machines.items() if isinstance(leg, Leg) and leg.offered]
-        if ringing:
+        self.both(World.come_to_rest)
+        if ringing := self.ringing:
             sid = _pick(ringing, pick)
             device = self.plain.leg(sid).offered[0]
             self.both(lambda world: world.tell(sid, events.Answered(device, "an answer", 30.0)))
-            self.both(World.settle)
+            self.both(World.come_to_rest)
         if empty and self.plain.fetching:  # the whisper, mostly
             self.both(lambda world: world.document(""))
-            self.both(World.settle)
+            self.both(World.come_to_rest)
 
     @rule(pick=picks)
     def the_engine_answers(self, pick: int) -> None:
@@ -132,13 +138,15 @@ class RandomCalls(RuleBasedStateMachine):
 
     @rule(pick=picks, device=st.sampled_from(NAMES))
     def a_device_answers(self, pick: int, device: str) -> None:
-        ringing = [owner for owner, leg in self.plain.machines.items() if isinstance(leg, Leg) and leg.offered]
-        if ringing:
+        if ringing := self.ringing:
             self.both(lambda world: world.tell(_pick(ringing, pick), events.Answered(device, "an answer", 30.0)))
 
-    @rule(pick=picks, device=st.sampled_from(NAMES))
-    def a_device_rejects(self, pick: int, device: str) -> None:
-        self.to_leg(pick, events.Rejected(device))
+    @rule(pick=picks)
+    def a_device_rejects(self, pick: int) -> None:
+        if ringing := self.ringing:
+            sid = _pick(ringing, pick)
+            device = _pick(self.plain.leg(sid).offered, pick)
+            self.both(lambda world: world.tell(sid, events.Rejected(device)))
 
     @rule(pick=picks)
     def a_client_hangs_up(self, pick: int) -> None:
@@ -204,11 +212,11 @@ class RandomCalls(RuleBasedStateMachine):
     def teardown(self) -> None:
         """When those that nobody dialed end, everything ends: children, rooms, timers."""
         for world in (self.plain, self.forgetful):
-            world.settle()
+            world.come_to_rest()
             for owner, machine in list(world.machines.items()):
                 if isinstance(machine, Leg) and machine.dialed_by is None:
                     world.tell(owner, events.HungUp())
-            world.settle()
+            world.come_to_rest()
             assert not world.machines and not world.alarms and not world.joined
             for machine in world.over.values():
                 if isinstance(machine, Leg):
@@ -230,4 +238,4 @@ def _pick(items: Sequence[T], index: int) -> T:
 
 
 TestRandomCalls = RandomCalls.TestCase
-TestRandomCalls.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+TestRandomCalls.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)

@@ -298,6 +298,16 @@ def test_a_redirect_by_rest_ends_a_pause() -> None:
     assert world.leg(sid).status is Status.COMPLETED
 
 
+def test_a_pause_of_the_old_document_does_not_end_in_the_new_one() -> None:
+    world, sid = in_progress("<Response><Pause length='10'/><Hangup/></Response>")
+    world.tell(sid, events.RedirectAsked(url="https://app.test/slow", method="POST", twiml=None))
+    world.advance(10)
+    assert world.leg(sid).status is Status.IN_PROGRESS
+    world.document("<Response><Pause length='10'/><Hangup/></Response>")
+    world.advance(9)
+    assert world.leg(sid).status is Status.IN_PROGRESS
+
+
 def test_news_of_an_older_dial_is_dropped() -> None:
     world, sid = placed("<Response><Dial><Client>bob</Client></Dial></Response>")
     leg = world.leg(sid)

@@ -196,6 +196,18 @@ class World:
             else:
                 return
 
+    def come_to_rest(self) -> None:
+        """Settle, and check what holds when nobody has mail: rooms and the legs in them agree."""
+        self.settle()
+        for machine in self.machines.values():
+            if isinstance(machine, Leg):
+                assert {machine.dialing, machine.dialed_by} <= {None, *self.machines}, "a leg is in a room that is gone"
+            else:
+                assert not machine.over, "a dial is over, and a child of it lives on"
+                assert machine.parent in self.machines, "a dial outlives its parent"
+                bridged = (machine.parent, machine.winner) in self.joined
+                assert bridged == (machine.winner is not None), "a bridge is there, or not there, without a winner"
+
     @property
     def pending(self) -> list[str]:
         """Actors that have mail."""

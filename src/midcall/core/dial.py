@@ -92,7 +92,7 @@ class DialRoom:
                     self.rang = True
                     yield TellLeg(self.parent, events.DialRang(self.id))
             case events.ChildAnswered(child):
-                yield from self._answered(child)
+                self._child(child).state = ChildState.ANSWERED
             case events.ChildReady(child):
                 yield from self._ready(child, now)
             case events.ChildEnded(child, status):
@@ -123,7 +123,7 @@ class DialRoom:
             yield BeginLeg(child.sid)
 
     def _call_off(self) -> Iterator[DialEffect]:
-        """Nobody but the winner is wanted any more."""
+        """Nobody but the winner is wanted any more. Told once; a child that answers meanwhile obeys all the same."""
         for child in self.children:
             if child.state in (ChildState.WAITING, ChildState.CALLING):
                 yield TellLeg(child.sid, events.Canceled())
@@ -132,13 +132,8 @@ class DialRoom:
 
     # the children
 
-    def _answered(self, sid: CallSid) -> Iterator[DialEffect]:
-        self._child(sid).state = ChildState.ANSWERED
-        if self.is_settled:
-            yield TellLeg(sid, events.Dropped())
-
     def _ready(self, sid: CallSid, now: float) -> Iterator[DialEffect]:
-        if self.is_settled:  # and it was told so
+        if self.is_settled:  # and the child was told so
             return
         self.winner, self.bridged_at = sid, now
         self.timers = {LIMIT: now + self.time_limit_s}
