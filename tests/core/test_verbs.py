@@ -327,6 +327,16 @@ def test_alerts_carry_the_address_of_their_document() -> None:
     assert isinstance(alert, RaiseAlert) and alert.url == VOICE
 
 
+@pytest.mark.parametrize("document", ["<Response><Nonsense/><Pause/></Response>", "<Response>"])
+def test_neither_alerts_nor_fallbacks_tell_the_password_of_an_address(document: str) -> None:
+    world = World()
+    sid = world.place("https://app:secret@app.test/voice", fallback=FALLBACK)
+    world.document(document)
+    assert world.requests(sid)[0].url == "https://app:secret@app.test/voice"
+    assert world.alerts(sid)
+    assert "secret" not in repr(world.of(sid, RaiseAlert)) + repr(world.requests(sid)[1:])
+
+
 def test_the_action_after_the_end_says_that_nobody_waits_for_it() -> None:
     world, sid = placed("<Response><Dial action='/after'><Client>bob</Client></Dial></Response>")
     world.tell(sid, events.HungUp())

@@ -17,6 +17,7 @@ from midcall.core.alerts import Level
 from midcall.core.calls import Status
 from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StopSound
 from midcall.core.moves import Move, Shown, Timer
+from midcall.core.redaction import redact
 from midcall.core.run import Run, Script
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
         return
     for problem in document.problems:
         yield RaiseAlert(
-            code=problem.code, level=Level.WARNING, line=problem.line, reason=problem.reason, url=url or None
+            code=problem.code, level=Level.WARNING, line=problem.line, reason=problem.reason, url=_named(url)
         )
     run.url, run.document, run.index = url, text, 0
     run.documents += 1
@@ -97,12 +98,12 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
 
 def _unusable(leg: Leg, run: Run, code: int, line: int | None, reason: str, now: float) -> Iterator[LegEffect]:
     """No document: ask the fallback once, else the leg is over (rest-api.md 4.1)."""
-    yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=run.asked or None)
+    yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=_named(run.asked))
     script = leg.script
     if script is None or not script.fallback_url or run.on_fallback or run.whisper:
         yield from leg.end(Move.BROKEN, now)
         return
-    extra = (("ErrorCode", str(code)), ("ErrorUrl", run.asked))
+    extra = (("ErrorCode", str(code)), ("ErrorUrl", redact(run.asked)))
     yield _fetch(leg, run, script.fallback_url, script.fallback_method, extra=extra, fallback=True)
 
 
@@ -139,7 +140,12 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
 
 
 def _warning(run: Run, code: int, line: int, reason: str) -> RaiseAlert:
-    return RaiseAlert(code=code, level=Level.WARNING, line=line, reason=reason, url=run.url or None)
+    return RaiseAlert(code=code, level=Level.WARNING, line=line, reason=reason, url=_named(run.url))
+
+
+def _named(url: str) -> str | None:
+    """An address for an alert: without secrets; None for TwiML that has no address."""
+    return redact(url) or None
 
 
 def _reject(leg: Leg, verb: twiml.Reject, now: float) -> Iterator[LegEffect]:
