@@ -103,12 +103,18 @@ def test_which_comparison_was_made(record_property: Any) -> None:
     assert len(COMPARED) == (len([e for e in ENDPOINTS if not e.extension]) if SHARED.exists() else 0)
 
 
-@pytest.mark.parametrize("endpoint", COMPARED, ids=lambda endpoint: endpoint.name)
-def test_an_operation_is_the_vendors(endpoint: Any) -> None:
-    theirs = operation_of(THEIRS, endpoint)
-    ours = operation_of(OURS, endpoint)
-    assert ours["operationId"] == theirs["operationId"]
-    assert differences(ours, theirs) == []
+def test_every_operation_is_the_vendors() -> None:
+    """One test and not one for each, which would be skipped where the vendor's document is not present."""
+    wrong = {}
+    for endpoint in COMPARED:
+        theirs, ours = operation_of(THEIRS, endpoint), operation_of(OURS, endpoint)
+        if found := [*differences(ours, theirs), *_other_name(ours, theirs)]:
+            wrong[endpoint.name] = found
+    assert wrong == {}
+
+
+def _other_name(ours: Any, theirs: Any) -> list[str]:
+    return [] if ours["operationId"] == theirs["operationId"] else [f"operationId {ours['operationId']}"]
 
 
 def test_every_explanation_is_needed() -> None:
