@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from midcall.core import errors
 from midcall.core.errors import Refused
 from midcall.core.events import TimerFired
-from midcall.ports import Clock, Store, Timer, Transition
+from midcall.ports import Clock, Saved, Store, Timer, Transition
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +63,15 @@ class _Mail(Generic[E]):
 
 @dataclass(slots=True)
 class _Box(Generic[M, E]):
-    """One actor: its machine while it is in memory, its mail, its timers."""
+    """One actor: its machine while it is in memory, its mail, its timers.
+
+    Attributes:
+        saved: how it was after its last step; the store may have missed what nobody waited for.
+    """
 
     owner: str
     machine: M | None = None
+    saved: Saved | None = None
     mail: deque[_Mail[E]] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
     alarms: dict[str, tuple[float, Timer]] = field(default_factory=dict)
@@ -105,18 +110,21 @@ class Actors(Generic[M, E, F]):
         Raises:
             Refused: STORE_UNAVAILABLE; then there is no such actor.
         """
-        await self._store.save(self._kind.step(machine, None, (), self._clock.now()))
-        self._house(machine, owner)
+        step = self._kind.step(machine, None, (), self._clock.now())
+        await self._store.save(step)
+        self._house(machine, owner, step)
 
     def begin_soon(self, machine: M, owner: str) -> None:
         """The same for an actor that nobody outside knows of yet; its first visible step commits it."""
-        self._store.save_soon(self._kind.step(machine, None, (), self._clock.now()))
-        self._house(machine, owner)
+        step = self._kind.step(machine, None, (), self._clock.now())
+        self._store.save_soon(step)
+        self._house(machine, owner, step)
 
-    def _house(self, machine: M, owner: str) -> None:
-        box: _Box[M, E] = _Box(owner, None if self._forgetful else machine)
+    def _house(self, machine: M, owner: str, step: Transition) -> None:
+        box: _Box[M, E] = _Box(owner)
         self._boxes[owner] = box
         self._idle.clear()
+        self._keep(box, machine, step)
         self._set_alarms(box, machine)
 
     def post(self, owner: str, event: E | TimerFired) -> None:
@@ -181,12 +189,11 @@ class Actors(Generic[M, E, F]):
             return
         effects = self._kind.handle(machine, mail.event, now)
         step = self._kind.step(machine, mail.event, effects, now)
-        if step.call is not None or step.status_entries or step.alerts or step.status_lane is not None:
+        if mail.asker is not None or _is_visible(step):
             await self._store.save(step)
         else:
             self._store.save_soon(step)
-        if self._forgetful:
-            box.machine = None
+        self._keep(box, machine, step)
         self._set_alarms(box, machine)
         if machine.done:
             self._boxes.pop(box.owner, None)
@@ -196,9 +203,17 @@ class Actors(Generic[M, E, F]):
             _settle(mail.asker, None)
         self._kind.perform(machine, effects)
 
+    def _keep(self, box: _Box[M, E], machine: M, step: Transition) -> None:
+        if self._forgetful:
+            box.machine = None
+            return
+        box.machine = machine
+        if step.state is not None:
+            box.saved = Saved(step.state, step.timers)
+
     async def _machine(self, box: _Box[M, E]) -> M | None:
         if box.machine is None:
-            saved = await self._store.load(box.owner)
+            saved = box.saved or await self._store.load(box.owner)
             if saved is None:
                 return None
             box.machine = self._kind.decode(saved.state)
@@ -245,6 +260,11 @@ class Actors(Generic[M, E, F]):
         self._boxes.clear()
         self._idle.set()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_visible(step: Transition) -> bool:
+    """Whether somebody outside can see it, so that it has to be committed first."""
+    return bool(step.call or step.status_entries or step.alerts or step.status_lane)
 
 
 def _is_due(machine: Machine, name: str, now: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -19,6 +20,11 @@ from midcall.core.twiml import MAX_IDENTITY_CHARS, STATUS_EVENTS, StatusCallback
 from midcall.ports import Clock, DeviceId, Entropy, Store, Trace
 from midcall.switch.legs import Legs
 from midcall.switch.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+ENDING_S: Final = 5.0
+"""How long a stopping server waits until the end of its legs is stored."""
 
 ANONYMOUS: Final = "anonymous"
 """Who calls with a token that has no identity."""
@@ -179,9 +185,12 @@ class Calls:
         return await self._begin(leg)
 
     async def _begin(self, leg: Leg) -> Call:
+        self._check_open()  # again: what was looked up meanwhile took its time
         call = leg.call
         await self._legs.actors.begin(leg, leg.sid)
         self._legs.begin(leg.sid)
+        if self._stopping:
+            self._legs.tell(leg.sid, events.ServerStopped())
         return call
 
     async def _instructions(self, new: NewCall) -> tuple[Script, StatusCallback | None]:
@@ -313,16 +322,27 @@ class Calls:
         return len(self._legs.actors)
 
     async def stop(self, drain_s: float) -> None:
-        """Take no new calls; give live ones `drain_s` seconds, then end them and wait until that is stored."""
+        """Take no new calls; give live ones `drain_s` seconds, then end them and wait until that is stored.
+
+        A store that does not take it in time cannot hold the server up: the next start ends what is left.
+        """
         self._stopping = True
-        if self.live and drain_s > 0:
-            over = asyncio.get_running_loop().create_task(self._legs.actors.idle())
-            timer = self._clock.call_later(drain_s, lambda: _cancel(over))
-            await asyncio.gather(over, return_exceptions=True)
-            timer.cancel()
+        await self._idle_within(drain_s)
         for owner in self._legs.actors.owners:
             self._legs.tell(CallSid(owner), events.ServerStopped())
-        await self._legs.actors.idle()
+        await self._idle_within(ENDING_S)
+        if self.live:
+            log.warning("%d legs could not be ended; the next start does it", self.live)
+
+    async def _idle_within(self, seconds: float) -> None:
+        """Wait until no leg is left, but not for ever."""
+        if self.live and seconds > 0:
+            over = asyncio.get_running_loop().create_task(self._legs.actors.idle())
+            timer = self._clock.call_later(seconds, lambda: _cancel(over))
+            try:
+                await asyncio.gather(over, return_exceptions=True)
+            finally:
+                timer.cancel()
 
     async def close(self) -> None:
         """Stop at once; what was stored stays."""

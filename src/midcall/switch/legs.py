@@ -187,7 +187,7 @@ class Legs:
             account_sid=machine.call.account_sid,
             state=None if machine.done else msgspec.json.encode(machine),
             at=now,
-            timers=machine.timers,
+            timers=dict(machine.timers),
             call=machine.call if moved else None,
             status_lane=_status_lane(machine, event),
             status_entries=[call_parameters.status_callback(report) for report in reports],
@@ -304,8 +304,11 @@ class Legs:
 
 
 def _status_lane(leg: Leg, event: events.LegEvent | None) -> StatusLane | None:
-    """Opened with the leg, and changed when REST changes it."""
-    if leg.reporting is not None and (event is None or isinstance(event, events.SettingsChanged)):
+    """Opened with the leg, and changed when REST changes it.
+
+    Named again when the leg starts: nobody waits for the first step of a child, so the store may have missed it.
+    """
+    if leg.reporting is not None and (event is None or isinstance(event, events.Begun | events.SettingsChanged)):
         return StatusLane(url=leg.reporting.url, method=leg.reporting.method)
     if isinstance(event, events.SettingsChanged) and event.status_callback == "":
         return StatusLane(url="", method="POST")

@@ -108,7 +108,7 @@ class Rooms:
             account_sid=machine.account_sid,
             state=None if machine.done else msgspec.json.encode(machine),
             at=now,
-            timers=machine.timers,
+            timers=dict(machine.timers),
         )
 
     def perform(self, machine: DialRoom, effects: Sequence[DialEffect]) -> None:
