@@ -183,6 +183,22 @@ async def test_a_device_that_registers_late_is_offered_the_ringing_leg(board: Sw
     assert board.devices.invites[-1][0] == late
 
 
+@pytest.mark.parametrize(("reacts", "status"), [("answers", Status.IN_PROGRESS), ("rejects", Status.BUSY)])
+async def test_what_a_device_queued_while_its_socket_was_gone_counts(
+    board: Switchboard, reacts: str, status: Status
+) -> None:
+    bob = board.register("bob")
+    child = await board.child(await board.place(DIAL_BOB))
+    board.calls.device_gone(child.sid, bob)
+    await board.settle()
+    if reacts == "answers":
+        board.calls.answered(child.sid, bob, "the client's answer", 0)
+    else:
+        board.calls.rejected(child.sid, bob)
+    await board.settle()
+    assert (await board.row(child.sid)).status is status
+
+
 async def test_a_socket_that_does_not_come_back_ends_the_leg_after_the_window(board: Switchboard) -> None:
     bob = board.register("bob")
     alice = await board.place(DIAL_BOB)
@@ -230,6 +246,12 @@ async def test_rest_creates_a_call_to_a_client_and_runs_its_twiml_when_answered(
         ("ringing", "0"),
         ("completed", "1"),
     ]
+
+
+async def test_a_callee_with_too_many_parameters_is_refused(board: Switchboard) -> None:
+    new = NewCall(account_sid=ACCOUNT, to="client:bob?" + "a=&" * 101, from_="x", twiml="<Response/>")
+    with pytest.raises(Refused, match="parameters"):
+        await board.calls.create(new)
 
 
 async def test_rest_completes_cancels_and_redirects(board: Switchboard) -> None:
@@ -357,6 +379,21 @@ async def test_a_stopping_server_takes_no_calls_and_completes_the_live_ones(boar
     with pytest.raises(Refused) as refusal:
         await board.place(DIAL_BOB)
     assert refusal.value.rule.rest == (503, 20503)
+
+
+async def test_a_client_that_was_never_rung_is_not_reported_when_the_server_stops(board: Switchboard) -> None:
+    board.register("bob")
+    board.register("carol")
+    reported = 'statusCallback="/status" statusCallbackEvent="initiated completed"'
+    clients = f"<Client {reported}>bob</Client><Client {reported}>carol</Client>"
+    alice = await board.place(f'<Response><Dial sequential="true">{clients}</Dial></Response>')
+    bob, carol = await board.children(alice)
+    await board.calls.stop(0)
+    assert [json.loads(entry.content)["CallStatus"] for entry in await board.status_log(bob.sid)] == [
+        "initiated",
+        "failed",
+    ]
+    assert await board.status_log(carol.sid) == []
 
 
 async def test_an_ended_call_can_be_deleted_and_a_live_one_cannot(board: Switchboard) -> None:

@@ -53,12 +53,12 @@ class Leg:
         script: the leg's own TwiML; a child, which is only bridged, has none until REST redirects it.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
-        begun: it was started; a leg that is canceled before sends no callbacks (rest-api.md 4.2).
+        begun: it was started; a leg that ends before sends no callbacks (rest-api.md 4.2).
         reporting: its status callback; `reported` counts what was sent.
         offer: the SDP that the leg began with: the client's (placed) or ours (rung).
         answer: our answer to a placing client's offer; later answers of the engine are for restarts of ICE.
         goal, shown: how far the client of a placed leg should be told, and was told; `sdp_shown`: with the answer.
-        offered: devices that ring; `holder`: the device that has the leg.
+        offered: devices that the leg was offered to; `holder`: the device that has the leg.
         resume_window_s: how long the leg waits for its client when the client's socket is gone.
         fetches, dials: how many were begun; they number requests and rooms.
         dialing: the room of the `<Dial>` that this leg runs; `dialed_by`: the room that this leg is a child in.
@@ -210,8 +210,10 @@ class Leg:
                     yield from self._restart_ice(new_sdp)
             case events.DeviceJoined(device):
                 yield from self._device_joined(device)
-            case events.DeviceLost(device):  # it may come back (a page is loaded again), so the leg rings on
-                if device in self.offered:
+            case events.DeviceLost(device):
+                # The leg rings on: a page is loaded again, and a client that accepts or rejects while its socket is
+                # gone says so as soon as it has another one (voice-sdk-wire.md 1.7).
+                if self.status is Status.QUEUED and device in self.offered:
                     self.offered.remove(device)
             case _:
                 assert_never(event)
@@ -344,9 +346,7 @@ class Leg:
 
     def _report(self, event: str, status: Status, now: float, *, sip: int | None = None) -> Iterator[LegEffect]:
         yield Note(kind=MOVED, detail=(("status", str(status)),))
-        if status is Status.CANCELED and not self.begun:
-            return
-        if self.reporting is not None and event in self.reporting.events:
+        if self.begun and self.reporting is not None and event in self.reporting.events:
             yield Report(call=self.call, event=event, status=status, sequence=self.reported, at=now, sip=sip)
             self.reported += 1
 

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 ENDING_S: Final = 5.0
 """How long a stopping server waits until the end of its legs is stored."""
 
+MAX_PARAMETERS: Final = 100
+"""What `To=client:bob?name=value&...` may carry."""
+
 ANONYMOUS: Final = "anonymous"
 """Who calls with a token that has no identity."""
 
@@ -388,7 +391,10 @@ def _client_of(to: str) -> tuple[str, list[tuple[str, str]]]:
     identity, _, query = rest.partition("?")
     if scheme != "client" or not identity or len(identity) > MAX_IDENTITY_CHARS:
         raise Refused(errors.TO_INVALID, f"To={to[:64]!r} cannot be called; this server reaches client:IDENTITY")
-    return identity, parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+    try:
+        return identity, parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise Refused(errors.TO_INVALID, f"To has more than {MAX_PARAMETERS} parameters") from None
 
 
 def _events_of(update: CallUpdate) -> list[events.LegEvent]:
