@@ -249,8 +249,9 @@ async def test_bad_twiml_ends_the_call_and_leaves_an_alert(
     async with Device(customer.token("eve"), **options) as eve:
         call = await eve.connect(params={})
         await call.wait_for("disconnect", timeout=10)
-    alerts = await get(customer.credentials, "/midcall/v1/Accounts/{}/Alerts.json?PageSize=1")
-    assert alerts["alerts"][0]["code"] == code
+    asked = await customer.asked("voice", From="client:eve")
+    alerts = await get(customer.credentials, f"/midcall/v1/Accounts/{{}}/Alerts.json?CallSid={asked[-1]['CallSid']}")
+    assert [alert["code"] for alert in alerts["alerts"]] == [code]
 
 
 async def get(credentials: Credentials, path: str) -> dict[str, Any]:

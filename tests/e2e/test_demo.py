@@ -24,6 +24,8 @@ async def start(folder: Path, *command: str) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**ENVIRONMENT, "TMPDIR": str(folder), "COLUMNS": "200"},
+        # A suite in the background of a script inherits that Ctrl-C is ignored; a person's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
