@@ -193,6 +193,20 @@ async def test_pages_follow_the_filter(store: Store) -> None:
     assert ([row.sid for row in last.rows], last.has_next, last.has_previous) == ([call_sid(1)], False, True)
 
 
+async def test_a_row_that_left_the_list_still_marks_its_place(store: Store) -> None:
+    for number in range(1, 7):
+        await add_call(store, call(number, status=Status.IN_PROGRESS))
+    live = CallFilter(status=Status.IN_PROGRESS)
+    await add_call(store, call(3, status=Status.COMPLETED))
+    after = await store.calls(ACCOUNT, live, PageRequest(1, after=call_sid(3)))
+    assert ([row.sid for row in after.rows], after.has_next, after.has_previous) == ([call_sid(2)], True, True)
+    before = await store.calls(ACCOUNT, live, PageRequest(2, before=call_sid(3)))
+    assert [row.sid for row in before.rows] == [call_sid(5), call_sid(4)]
+    assert (before.has_next, before.has_previous) == (True, True)
+    foreign = await store.calls(account_sid(2), live, PageRequest(2, after=call_sid(3)))
+    assert (foreign.rows, foreign.has_next, foreign.has_previous) == ((), False, False)
+
+
 # calls and actors
 
 

@@ -98,14 +98,11 @@ class MemoryStore:
         friendly_name: str | None = None,
         status: str | None = None,
     ) -> PageResult[Account]:
-        def listed(account: Account) -> bool:
-            return (
-                account.owner_sid == owner
-                and friendly_name in (None, account.friendly_name)
-                and status in (None, account.status)
-            )
+        def wanted(account: Account) -> bool:
+            return friendly_name in (None, account.friendly_name) and status in (None, account.status)
 
-        return _page(self._accounts.values(), listed, lambda account: account.sid, page)
+        mine = (account for account in self._accounts.values() if account.owner_sid == owner)
+        return _page(mine, wanted, lambda account: account.sid, page)
 
     async def put_key(self, key: ApiKey) -> None:
         self._keys[key.sid] = key
@@ -114,7 +111,8 @@ class MemoryStore:
         return self._keys.get(sid)
 
     async def keys(self, account: AccountSid, page: PageRequest) -> PageResult[ApiKey]:
-        return _page(self._keys.values(), lambda key: key.account_sid == account, lambda key: key.sid, page)
+        mine = (key for key in self._keys.values() if key.account_sid == account)
+        return _page(mine, lambda key: True, lambda key: key.sid, page)
 
     async def delete_key(self, account: AccountSid, sid: KeySid) -> bool:
         key = self._keys.get(sid)
@@ -133,10 +131,8 @@ class MemoryStore:
     async def applications(
         self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None
     ) -> PageResult[Application]:
-        def listed(application: Application) -> bool:
-            return application.account_sid == account and friendly_name in (None, application.friendly_name)
-
-        return _page(self._applications.values(), listed, lambda application: application.sid, page)
+        mine = (application for application in self._applications.values() if application.account_sid == account)
+        return _page(mine, lambda row: friendly_name in (None, row.friendly_name), lambda row: row.sid, page)
 
     async def delete_application(self, account: AccountSid, sid: ApplicationSid) -> bool:
         if await self.application(account, sid) is None:
@@ -218,10 +214,8 @@ class MemoryStore:
         return call if call is not None and call.account_sid == account else None
 
     async def calls(self, account: AccountSid, where: CallFilter, page: PageRequest) -> PageResult[Call]:
-        def listed(call: Call) -> bool:
-            return call.account_sid == account and _matches(call, where)
-
-        return _page(self._calls.values(), listed, lambda call: call.sid, page)
+        mine = (call for call in self._calls.values() if call.account_sid == account)
+        return _page(mine, lambda call: _matches(call, where), lambda call: call.sid, page)
 
     async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
         if await self.call(account, sid) is None:
@@ -369,10 +363,8 @@ class MemoryStore:
         self._alerts[alert.sid] = alert
 
     async def alerts(self, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
-        def listed(alert: Alert) -> bool:
-            return alert.account_sid == account and call in (None, alert.call_sid)
-
-        return _page(self._alerts.values(), listed, lambda alert: alert.sid, page)
+        mine = (alert for alert in self._alerts.values() if alert.account_sid == account)
+        return _page(mine, lambda alert: call in (None, alert.call_sid), lambda alert: alert.sid, page)
 
     # rows
 
@@ -449,17 +441,22 @@ def _within(at: float | None, start: float | None, end: float | None) -> bool:
     return at is not None and (start is None or at >= start) and (end is None or at < end)
 
 
-def _page(rows: Iterable[T], listed: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest) -> PageResult[T]:
-    """A page of rows that are given oldest first. A sid that is not (or no longer) in the list gives an empty page."""
-    newest_first = [row for row in rows if listed(row)][::-1]
-    start, stop = 0, page.size
+def _page(mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest) -> PageResult[T]:
+    """A page of the wanted rows among an owner's, which are given oldest first.
+
+    The request may name any of the owner's rows: one may have left the list since it was shown. A sid that is none of
+    them gives an empty page.
+    """
+    newest_first = list(mine)[::-1]
     anchor = page.after or page.before
-    if anchor is not None:
-        position = next((i for i, row in enumerate(newest_first) if sid(row) == anchor), None)
-        if position is None:
-            return PageResult((), has_next=False, has_previous=False)
-        if page.after:
-            start, stop = position + 1, position + 1 + page.size
-        else:
-            start, stop = max(0, position - page.size), position
-    return PageResult(newest_first[start:stop], has_next=stop < len(newest_first), has_previous=start > 0)
+    if anchor is None:
+        listed = [row for row in newest_first if wanted(row)]
+        return PageResult(listed[: page.size], has_next=len(listed) > page.size, has_previous=False)
+    place = next((i for i, row in enumerate(newest_first) if sid(row) == anchor), None)
+    if place is None:
+        return PageResult((), has_next=False, has_previous=False)
+    if page.after:
+        older = [row for row in newest_first[place + 1 :] if wanted(row)]
+        return PageResult(older[: page.size], has_next=len(older) > page.size, has_previous=True)
+    newer = [row for row in newest_first[:place] if wanted(row)]
+    return PageResult(newer[-page.size :], has_next=True, has_previous=len(newer) > page.size)

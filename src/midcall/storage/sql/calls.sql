@@ -49,6 +49,9 @@ WHERE account = :account
     AND (:ended_from IS NULL OR ended_at >= :ended_from)
     AND (:ended_to IS NULL OR ended_at < :ended_to)
 
+-- name: place_of_call
+SELECT row FROM calls WHERE account = :account AND sid = :sid
+
 -- name: delete_call
 DELETE FROM calls WHERE account = ? AND sid = ?
 

@@ -16,6 +16,9 @@ WHERE owner = :owner
     AND (:friendly_name IS NULL OR friendly_name = :friendly_name)
     AND (:status IS NULL OR status = :status)
 
+-- name: place_of_account
+SELECT row FROM accounts WHERE owner = :owner AND sid = :sid
+
 -- name: put_key
 INSERT INTO keys (sid, account, friendly_name, secret, is_main, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -28,6 +31,9 @@ SELECT sid, account, friendly_name, secret, is_main, created_at, updated_at FROM
 
 -- name: list_keys
 SELECT row, sid, account, friendly_name, secret, is_main, created_at, updated_at FROM keys WHERE account = :account
+
+-- name: place_of_key
+SELECT row FROM keys WHERE account = :account AND sid = :sid
 
 -- name: delete_key
 DELETE FROM keys WHERE account = ? AND sid = ?
@@ -68,6 +74,9 @@ SELECT
 FROM applications
 WHERE account = :account AND (:friendly_name IS NULL OR friendly_name = :friendly_name)
 
+-- name: place_of_application
+SELECT row FROM applications WHERE account = :account AND sid = :sid
+
 -- name: delete_application
 DELETE FROM applications WHERE account = ? AND sid = ?
 
@@ -84,3 +93,6 @@ SELECT row, sid, account, call, code, level, reason, at, line, request_url FROM 
 -- name: list_alerts_of_call
 SELECT row, sid, account, call, code, level, reason, at, line, request_url FROM alerts
 WHERE call = :call AND account = :account
+
+-- name: place_of_alert
+SELECT row FROM alerts WHERE account = :account AND sid = :sid

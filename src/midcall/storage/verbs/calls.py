@@ -122,7 +122,7 @@ def listed(db: apsw.Connection, account: AccountSid, where: CallFilter, request:
         "ended_from": where.ended_from,
         "ended_to": where.ended_to,
     }
-    return page(db, "list_calls", conditions, request, "CA", rows.call)
+    return page(db, "list_calls", conditions, request, "place_of_call", "CA", rows.call)
 
 
 def delete(db: apsw.Connection, account: AccountSid, sid: CallSid) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, TypeVar
 import apsw
 
 from midcall.ports import PageRequest, PageResult
-from midcall.storage.queries import SQL, Row
+from midcall.storage.queries import SQL, Row, first
 from midcall.storage.rows import key
 
 T = TypeVar("T")
@@ -16,18 +16,25 @@ Where: TypeAlias = Mapping[str, str | bytes | float | int | None]
 
 _OLDER: Final = "\nAND row < :bound ORDER BY row DESC LIMIT :count"
 _NEWER: Final = "\nAND row > :bound ORDER BY row LIMIT :count"
-_PLACE: Final = "\nAND sid = :sid"
 _ABOVE_ALL: Final = 2**63 - 1
 
 
 def page(
-    db: apsw.Connection, name: str, where: Where, request: PageRequest, prefix: str, record: Callable[[Row], T]
+    db: apsw.Connection,
+    name: str,
+    where: Where,
+    request: PageRequest,
+    place: str,
+    prefix: str,
+    record: Callable[[Row], T],
 ) -> PageResult[T]:
     """Run the list statement `name`, whose rows begin with their `row` number.
 
-    A sid that is not (or no longer) in the list gives an empty page.
+    The request may name any row of the same owner: one may have left the list since it was shown. A sid that is none of
+    them gives an empty page.
 
     Args:
+        place: the statement that finds the row number of a sid among its owner's.
         prefix: of the sids that the request names.
         record: makes a record of a row without its number.
     """
@@ -35,10 +42,10 @@ def page(
     anchor = request.after or request.before
     bound = _ABOVE_ALL
     if anchor is not None:
-        place = db.execute(statement + _PLACE, {**where, "sid": key(anchor, prefix)}).fetchone()
-        if place is None:
+        found = first(db, place, {**where, "sid": key(anchor, prefix)})
+        if found is None:
             return PageResult((), has_next=False, has_previous=False)
-        bound = place[0]
+        bound = found[0]
     backwards = anchor is not None and not request.after
     limits = {**where, "bound": bound, "count": request.size + 1}
     rows = db.execute(statement + (_NEWER if backwards else _OLDER), limits).fetchall()

@@ -26,7 +26,7 @@ def accounts(
     db: apsw.Connection, owner: AccountSid, page: PageRequest, friendly_name: str | None, status: str | None
 ) -> PageResult[Account]:
     where = {"owner": rows.key(owner, "AC"), "friendly_name": friendly_name, "status": status}
-    return page_of(db, "list_accounts", where, page, "AC", rows.account)
+    return page_of(db, "list_accounts", where, page, "place_of_account", "AC", rows.account)
 
 
 def put_key(db: apsw.Connection, key: ApiKey) -> None:
@@ -39,7 +39,7 @@ def key(db: apsw.Connection, sid: KeySid) -> ApiKey | None:
 
 
 def keys(db: apsw.Connection, account: AccountSid, page: PageRequest) -> PageResult[ApiKey]:
-    return page_of(db, "list_keys", {"account": rows.key(account, "AC")}, page, "SK", rows.api_key)
+    return page_of(db, "list_keys", {"account": rows.key(account, "AC")}, page, "place_of_key", "SK", rows.api_key)
 
 
 def delete_key(db: apsw.Connection, account: AccountSid, sid: KeySid) -> bool:
@@ -60,7 +60,7 @@ def applications(
     db: apsw.Connection, account: AccountSid, page: PageRequest, friendly_name: str | None
 ) -> PageResult[Application]:
     where = {"account": rows.key(account, "AC"), "friendly_name": friendly_name}
-    return page_of(db, "list_applications", where, page, "AP", rows.application)
+    return page_of(db, "list_applications", where, page, "place_of_application", "AP", rows.application)
 
 
 def delete_application(db: apsw.Connection, account: AccountSid, sid: ApplicationSid) -> bool:
@@ -75,6 +75,6 @@ def put_alert(db: apsw.Connection, alert: Alert) -> None:
 def alerts(db: apsw.Connection, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
     owner = rows.key(account, "AC")
     if call is None:
-        return page_of(db, "list_alerts", {"account": owner}, page, "NO", rows.alert)
+        return page_of(db, "list_alerts", {"account": owner}, page, "place_of_alert", "NO", rows.alert)
     where = {"account": owner, "call": rows.key(call, "CA")}
-    return page_of(db, "list_alerts_of_call", where, page, "NO", rows.alert)
+    return page_of(db, "list_alerts_of_call", where, page, "place_of_alert", "NO", rows.alert)
