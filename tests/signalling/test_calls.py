@@ -69,7 +69,7 @@ async def test_a_bug_in_the_switch_is_no_traceback_for_the_client(edge: Edge, ca
     await client.send("invite", callsid="TJS1", sdp=description(), twilio={})
     assert (await client.expect("hangup"))["error"]["code"] == 31000
     assert "secret detail" not in "".join(client.texts)
-    assert "could not be placed" in caplog.text
+    assert "type invite failed" in caplog.text
 
 
 async def test_placing_needs_the_outgoing_grant_and_short_parameters(edge: Edge) -> None:

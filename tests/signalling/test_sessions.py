@@ -10,7 +10,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from midcall.core.accounts import AccountStatus
-from support.edge import ACCOUNT, KEY, OTHER_ACCOUNT, OTHER_KEY, Edge
+from support.edge import ACCOUNT, KEY, OTHER_ACCOUNT, OTHER_KEY, Edge, description
 
 
 async def test_a_good_token_is_answered_with_place_identity_and_time_left(edge: Edge) -> None:
@@ -53,6 +53,8 @@ async def test_frames_before_any_token_are_refused_and_the_socket_waits_for_one(
     client = await edge.connect()
     await client.send("register", media={"audio": True})
     assert (await client.expect("error"))["error"]["code"] == 31102
+    await client.send("invite", callsid="TJS1", sdp=description(), twilio={})
+    assert (await client.expect("hangup", callsid="TJS1"))["error"]["code"] == 31102  # an error would end no call
     await client.send("listen", token=edge.token(), reconnectTimeout=0)
     await client.expect("connected")
 

@@ -213,24 +213,29 @@ class Connection:
             self._on_malformed(malformed)
             return
         self._hub.record(self, frame, "in")
+        call_sid: str | None = getattr(frame, "call_sid", None)
         try:
             await self._on_frame(frame)
+            return
         except Refused as refused:
-            self._refuse(refused, call_sid=getattr(frame, "call_sid", None))
+            problem = refused
         except Exception:
-            _log.exception("a %s frame failed", frame.TYPE, extra={"call_sid": getattr(frame, "call_sid", None)})
-            self._refuse(Refused(errors.INTERNAL), call_sid=getattr(frame, "call_sid", None))
+            _log.exception("a frame of type %s failed", frame.TYPE, extra={"call_sid": call_sid})
+            problem = Refused(errors.INTERNAL)
+        if isinstance(frame, signal.ClientInvite):
+            self._refuse_call(frame.call_sid, problem)
+        else:
+            self._refuse(problem, call_sid=call_sid)
 
     def _on_malformed(self, malformed: signal.Malformed) -> None:
         self._hub.counters.malformed += 1
         _log.info("malformed frame: %s", malformed.reason, extra={"call_sid": malformed.call_sid})
-        fault = _fault(errors.FRAME_MALFORMED, f"{errors.FRAME_MALFORMED.text}: {malformed.reason}")
+        refused = Refused(errors.FRAME_MALFORMED, f"{errors.FRAME_MALFORMED.text}: {malformed.reason}")
         if malformed.type == signal.ClientInvite.TYPE and malformed.call_sid is not None:
-            # An `error` ends no call at the client, and this one will never be.
-            self.send(signal.Hangup(call_sid=malformed.call_sid, error=fault))
+            self._refuse_call(malformed.call_sid, refused)
             return
         frame = signal.Error(
-            error=fault,
+            error=_fault(refused.rule, refused.detail),
             call_sid=malformed.call_sid,
             message_sid=malformed.message_sid,
         )
@@ -257,7 +262,7 @@ class Connection:
             case signal.ClientInvite(reconnect=None):
                 await self._on_invite(frame)
             case signal.ClientInvite(reconnect=str() as token):
-                self._on_resume(frame, token)
+                self._hub.resume(self, frame.call_sid, token, frame.sdp)
             case signal.ClientAnswer():
                 self._on_answer(frame)
             case signal.Reject():
@@ -362,15 +367,11 @@ class Connection:
     async def _on_invite(self, frame: signal.ClientInvite) -> None:
         if frame.call_sid in self.aliases:
             return  # sent twice
-        try:
-            grant = await self._accounts.grant(self._token)
-            if grant.application_sid is None:
-                raise Refused(errors.OUTGOING_NOT_ALLOWED)
-            parameters = (*grant.parameters, *signal.decode_params(frame.twilio.params))
-            carriage = self._hub.place(self, frame.call_sid, frame.sdp)
-        except Refused as refused:
-            self._refuse_call(frame.call_sid, refused)
-            return
+        grant = await self._accounts.grant(self._token)
+        if grant.application_sid is None:
+            raise Refused(errors.OUTGOING_NOT_ALLOWED)
+        parameters = (*grant.parameters, *signal.decode_params(frame.twilio.params))
+        carriage = self._hub.place(self, frame.call_sid, frame.sdp)
         placed = Placed(
             sid=carriage.leg,
             account_sid=grant.account_sid,
@@ -383,22 +384,13 @@ class Connection:
         )
         try:
             await self._hub.calls.place(placed)
-        except Refused as refused:
-            self._hub.forget(carriage)
-            self._refuse_call(frame.call_sid, refused)
         except Exception:
-            _log.exception("a call could not be placed", extra={"call_sid": carriage.leg})
             self._hub.forget(carriage)
-            self._refuse_call(frame.call_sid, Refused(errors.INTERNAL))
+            raise
 
     def _refuse_call(self, call_sid: str, refused: Refused) -> None:
+        """An `error` frame ends no call at the client, and this one will never be, or is not the client's."""
         self.send(signal.Hangup(call_sid=call_sid, error=_fault(refused.rule, refused.detail)))
-
-    def _on_resume(self, frame: signal.ClientInvite, token: str) -> None:
-        try:
-            self._hub.resume(self, frame.call_sid, token, frame.sdp)
-        except Refused as refused:
-            self._refuse_call(frame.call_sid, refused)
 
     def _on_answer(self, frame: signal.ClientAnswer) -> None:
         carriage = self._hub.find(self, frame.call_sid)
