@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import pytest
 
 from midcall.app.retention import BATCH, DAY_S, SWEEP_S, Retention
 from midcall.core.accounts import Account, AccountStatus
 from midcall.core.calls import Call, CallFilter, Direction, Status
-from midcall.core.sids import AccountSid, CallSid
+from midcall.core.errors import Refused
+from midcall.core.messages import Appended, Draft, IdempotencyClaim, Limits, Log
+from midcall.core.sids import AccountSid, CallSid, MessageSid
 from midcall.ports import PageRequest, TraceEvent, Transition
 from midcall.storage.memory import MemoryStore
 from midcall.storage.trace import MemoryTrace
@@ -79,6 +83,52 @@ async def test_old_calls_go_and_young_and_live_ones_stay(
     assert await Retention(store, trace, clock, days=30).sweep(OWNER) == 1
     assert await left(store) == [2, 3]
     assert [len(await trace.timeline(OWNER, CallSid(f"CA{number:032x}"), 9)) for number in (1, 2)] == [0, 1]
+
+
+async def test_idempotency_keys_go_a_day_after_the_end_of_their_call(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
+) -> None:
+    def repeat(fingerprint: bytes) -> Awaitable[Appended]:
+        draft = Draft(
+            account_sid=OWNER,
+            leg_sid=CallSid(f"CA{1:032x}"),
+            log=Log.TO_CLIENT,
+            sid=MessageSid(f"KX{fingerprint[0]:032x}"),
+            content=b"1",
+            content_type="application/json",
+            at=clock.now(),
+        )
+        claim = IdempotencyClaim(endpoint="messages", key="once", fingerprint=fingerprint)
+        return store.append_message(draft, Limits(), claim)
+
+    retention = Retention(store, trace, clock, days=30)
+    await add(store, 1, ended_at=None)
+    await repeat(b"1")
+    await add(store, 1, ended_at=clock.now())
+    clock.advance(DAY_S - 1)
+    await retention.sweep(OWNER)
+    assert (await repeat(b"1")).repeated
+    clock.advance(1)
+    await retention.sweep(OWNER)
+    # Nobody knows the key any more, so other parameters are no conflict: the call is over, and that is all.
+    with pytest.raises(Refused, match="not active"):
+        await repeat(b"2")
+
+
+async def test_a_sweep_that_fails_is_not_the_last(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retention = Retention(store, trace, clock, days=30)
+    await add(store, 1, ended_at=1.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "purge", None)
+        retention.start(OWNER)
+        await clock.settle()
+    assert await left(store) == [1]
+    clock.advance(SWEEP_S)
+    await clock.settle()
+    assert await left(store) == []
+    await retention.close()
 
 
 async def test_subaccounts_are_swept_too(store: MemoryStore, trace: MemoryTrace, clock: ManualClock) -> None:

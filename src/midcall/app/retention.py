@@ -45,7 +45,8 @@ class Retention:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self, owner: AccountSid) -> int:
-        """Delete a batch of the oldest calls whose time is over; how many they were."""
+        """Delete a batch of the oldest calls whose time is over; how many they were. Idempotency keys go sooner."""
+        await self._store.purge(self._clock.now())
         deleted = 0
         after: str | None = None
         while deleted < BATCH:
@@ -64,8 +65,8 @@ class Retention:
         page = await self._store.calls(account, long_ago, PageRequest(size=limit))
         over = [call.sid for call in page.rows if call.status.is_final]
         for sid in over:
+            await self._trace.forget(account, sid)  # first: a call that is still there is found again
             await self._store.delete_call(account, sid)
-            await self._trace.forget(account, sid)
         return len(over)
 
     async def _run(self, owner: AccountSid) -> None:
@@ -74,6 +75,9 @@ class Retention:
                 deleted = await self.sweep(owner)
             except Refused as refused:  # the disk is full or failing: the next sweep finds the same calls
                 _log.warning("ended calls could not be deleted: %s", refused.detail)
+                deleted = 0
+            except Exception:
+                _log.exception("looking for calls to delete failed")
                 deleted = 0
             if deleted:
                 _log.info("%d calls that ended long ago were deleted", deleted)

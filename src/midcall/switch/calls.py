@@ -241,15 +241,15 @@ class Calls:
         """Forget an ended call.
 
         Raises:
-            Refused: NOT_FOUND, CALL_NOT_DELETABLE.
+            Refused: NOT_FOUND, CALL_NOT_DELETABLE, STORE_UNAVAILABLE (then the call is still there).
         """
         call = await self._call(account, sid)
         if not call.status.is_final or sid in self._legs.actors:
             raise Refused(errors.CALL_NOT_DELETABLE)
+        if self._trace is not None:  # first: when it cannot be done, the call is still there to be deleted again
+            await self._trace.forget(account, sid)
         if not await self._store.delete_call(account, sid):
             raise Refused(errors.NOT_FOUND)
-        if self._trace is not None:
-            await self._trace.forget(account, sid)
 
     async def _call(self, account: AccountSid, sid: CallSid) -> Call:
         call = await self._store.call(account, sid)
