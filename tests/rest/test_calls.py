@@ -103,9 +103,12 @@ async def test_a_json_body_may_hold_an_array_of_events(edge: Edge) -> None:
     assert edge.calls.created[0].timeout_s == 7
 
 
-async def test_url_wins_over_twiml(edge: Edge) -> None:
-    await edge.ask("POST", "/Calls.json", NEW | {"Twiml": "<Response/>"})
+async def test_url_wins_over_twiml_and_a_warning_says_so(edge: Edge) -> None:
+    answer = await edge.ask("POST", "/Calls.json", NEW | {"Twiml": "<Response/>"})
     assert (edge.calls.created[0].url, edge.calls.created[0].twiml) == (NEW["Url"], None)
+    await edge.ask("POST", "/Calls.json", NEW)
+    (alert,) = (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 32019, "warning")
 
 
 async def test_with_an_application_the_requests_urls_are_not_even_looked_at(edge: Edge) -> None:

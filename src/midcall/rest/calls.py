@@ -8,7 +8,7 @@ from midcall.core import errors
 from midcall.core.calls import CallFilter, Status
 from midcall.core.errors import Refused
 from midcall.core.sids import ApplicationSid, CallSid
-from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging
+from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging, warn
 from midcall.switch.calls import CallUpdate, NewCall
 from midcall.wire.dates import Instant
 from midcall.wire.forms import Fields
@@ -17,6 +17,9 @@ from midcall.wire.requests import URL_PARAMETERS, CallListForm, CallUpdateForm, 
 from midcall.wire.resources import CallPage, CallResource, call_resource
 
 CLIENT: Final = "client:"
+URL_BEFORE_TWIML: Final = 32019
+"""Code of the alert about a call that was given both."""
+
 MAX_IDENTITY_CHARS: Final = 256
 
 
@@ -40,7 +43,10 @@ async def create(api: Api, asked: Asked[NewCallForm]) -> CallResource:
         time_limit_s=form.time_limit,
         caller_id=form.caller_id,
     )
-    return call_resource(await api.calls.create(new))
+    call = await api.calls.create(new)
+    if form.url is not None and form.twiml is not None:
+        await warn(api, call.account_sid, call.sid, URL_BEFORE_TWIML, "Url and Twiml were both sent; Url is used")
+    return call_resource(call)
 
 
 async def fetch(api: Api, asked: Asked[Nothing]) -> CallResource:

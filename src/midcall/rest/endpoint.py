@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -13,8 +14,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from msgspec import Struct, structs
 
 from midcall.core.accounts import Account
+from midcall.core.alerts import Alert, Level
 from midcall.core.errors import Refused, Rule
-from midcall.core.sids import AccountSid, CallSid
+from midcall.core.sids import ENTROPY_BYTES, AccountSid, AlertSid, CallSid, mint
 from midcall.ports import Clock, Entropy, PageRequest, PageResult, Store, Trace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
@@ -137,6 +139,21 @@ def page_request(asked: Asked[P], prefix: str) -> PageRequest:
     """
     after, before = asked.form.position(prefix)
     return PageRequest(size=asked.form.page_size, after=after, before=before)
+
+
+async def warn(api: Api, account: AccountSid, call: CallSid, code: int, reason: str) -> None:
+    """Leave a warning on a call; without one when the store is full: the answer is what counts."""
+    alert = Alert(
+        sid=AlertSid(mint("NO", api.entropy(ENTROPY_BYTES))),
+        account_sid=account,
+        call_sid=call,
+        code=code,
+        level=Level.WARNING,
+        reason=reason,
+        at=api.clock.now(),
+    )
+    with suppress(Refused):
+        await api.store.add_alert(alert)
 
 
 def paging(asked: Asked[P], result: PageResult[S]) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 from midcall.core import errors
-from midcall.core.alerts import Alert, Level
 from midcall.core.errors import Refused
-from midcall.core.sids import ENTROPY_BYTES, AlertSid, mint
-from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint
+from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, warn
 from midcall.wire.requests import NewMessageForm
 from midcall.wire.resources import MessageResource, message_resource
 
@@ -31,27 +28,11 @@ async def create(api: Api, asked: Asked[NewMessageForm]) -> MessageResource:
         # The state of the call is judged first; only then does it matter that there was nothing to read.
         if refused.rule is errors.MESSAGE_NOT_JSON and asked.unreadable is not None:
             shown = asked.unreadable
-        await _warn(api, asked, shown)
+        # Who sent what cannot be a message may not look at the answer.
+        if (code := shown.rule.rest[1]) in ALERTED:
+            await warn(api, asked.account_sid, asked.call_sid, code, shown.detail)
         raise shown from None
     return message_resource(entry)
-
-
-async def _warn(api: Api, asked: Asked[NewMessageForm], refused: Refused) -> None:
-    """Leave a warning on the call for a message that cannot be one; who sent it may not look at the answer."""
-    code = refused.rule.rest[1]
-    if code not in ALERTED:
-        return
-    alert = Alert(
-        sid=AlertSid(mint("NO", api.entropy(ENTROPY_BYTES))),
-        account_sid=asked.account_sid,
-        call_sid=asked.call_sid,
-        code=code,
-        level=Level.WARNING,
-        reason=refused.detail,
-        at=api.clock.now(),
-    )
-    with suppress(Refused):  # the store may be full; the answer is what counts
-        await api.store.add_alert(alert)
 
 
 ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
