@@ -20,6 +20,8 @@ from msgspec import Meta
 
 ENVIRONMENT_PREFIX: Final = "MIDCALL_"
 MEMORY: Final = ":memory:"
+OWN_FLAGS: Final = ("mode", "host", "port", "http_port", "data_dir")
+"""Settings with a flag of their own; the others are given as `--set NAME=VALUE`."""
 """The data folder that keeps nothing."""
 
 Mode = Literal["dev", "production"]
@@ -241,7 +243,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Origin]:
 def _from_flags(flags: Mapping[str, object]) -> dict[str, Origin]:
     found: dict[str, Origin] = {}
     for name, value in flags.items():
-        flag = "--" + name.replace("_", "-")
+        flag = "--" + name.replace("_", "-") if name in OWN_FLAGS else f"--set {name}"
         if name not in names():
             raise SettingsError(f"unknown setting {name} = {_shown(name, value)} from --set: {_nearest(name)}")
         if value is not None:

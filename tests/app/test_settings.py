@@ -87,6 +87,7 @@ def test_an_unusable_value_is_named_with_its_origin_and_what_would_work(name: st
 
 def test_a_flag_is_named_as_it_was_written() -> None:
     assert refusal({"http_port": "-1"}).startswith("http_port = '-1' (from --http-port) cannot be used")
+    assert refusal({"drain_s": "x"}).startswith("drain_s = 'x' (from --set drain_s) cannot be used")
 
 
 def test_a_file_has_toml_types_so_a_quoted_number_is_refused(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return run
 
 
+@pytest.mark.parametrize("command", ["", "serve", "demo", "credentials", "token", "alerts", "timeline", "settings"])
+def test_help_shows_no_value_beside_a_switch_and_fits(run: Run, command: str) -> None:
+    done = run(*command.split(), "--help")
+    assert done.code == 0 and "--help" in done.out
+    assert "bool" not in done.out
+    assert max(len(line) for line in done.out.splitlines()) <= 80
+
+
 def test_the_module_is_the_program() -> None:
     done = subprocess.run([*MIDCALL, "--version"], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert done.stdout == f"midcall {package.__version__}\n"
@@ -152,11 +160,23 @@ def test_alerts_are_listed_as_text_and_as_json(run: Run, served: Folder) -> None
     assert json.loads(run("alerts", "--json", "--data-dir", served.path).out)["alerts"] == []
 
 
-def test_the_timeline_of_an_unknown_call_is_refused_by_the_server(run: Run, served: Folder) -> None:
-    done = run("timeline", "CA" + "0" * 32, "--data-dir", served.path)
+def test_the_timeline_of_an_unknown_call_is_a_sentence(run: Run, served: Folder) -> None:
+    unknown = "CA" + "0" * 32
+    done = run("timeline", unknown, "--data-dir", served.path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"midcall: no call {unknown} is known here; old ones are forgotten\n"
+
+
+def test_a_refusal_of_the_server_is_told_with_its_codes(run: Run, served: Folder) -> None:
+    kept = served.path / "credentials.json"
+    made = kept.read_text()
+    try:
+        kept.write_text(made.replace(json.loads(made)["auth_token"], "f" * 32))
+        done = run("alerts", "--data-dir", served.path)
+    finally:
+        kept.write_text(made)
     assert done.code == 1
-    assert "the server refused: " in done.err
-    assert "(HTTP 404, code 20404)" in done.err
+    assert "the server refused: " in done.err and "(HTTP 401, code 20003)" in done.err
 
 
 def test_what_is_no_call_is_refused_before_anybody_is_asked(run: Run) -> None:

@@ -37,7 +37,7 @@ def alerts(
     json: Annotated[bool, typer.Option("--json", help="As the server says it.")] = False,
 ) -> None:
     """
-    List what went wrong lately: webhooks that failed, TwiML that could not be read, messages that found no taker.
+    List what went wrong lately: failed webhooks, bad TwiML, messages nobody took.
 
     \b
     [bold]Examples[/bold]

@@ -8,13 +8,14 @@ import typer
 
 import midcall
 from midcall.cli import alerts, credentials, demo, serve, settings, timeline, token
+from midcall.cli.help import Command, Program
 
 HELP = """
 Run Voice SDK calls, and the messages that ride on them, on your own machine.
 
 \b
 [bold]Start here[/bold]
-  midcall demo          hear of a real call between two clients, as it happens
+  midcall demo          watch a real call between two clients
   midcall serve         start the server, in a terminal of its own
   midcall credentials   what your app needs to use it
 """
@@ -24,6 +25,7 @@ EPILOG = """
 
 program = typer.Typer(
     name="midcall",
+    cls=Program,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -47,5 +49,5 @@ def _program(
 
 
 for _command in (serve.serve, demo.demo, credentials.credentials, token.token, alerts.alerts, timeline.timeline):
-    program.command()(_command)
-program.command()(settings.settings)
+    program.command(cls=Command)(_command)
+program.command(cls=Command)(settings.settings)

@@ -45,7 +45,7 @@ def credentials(
     [bold]Examples[/bold]
       midcall credentials
       midcall credentials --format json
-      eval "$(midcall credentials --format env)"     # TWILIO_ACCOUNT_SID and the others, for this shell
+      eval "$(midcall credentials --format env)"   # TWILIO_ACCOUNT_SID and others
     """
     folder = folder_of(data_dir)
     found = credentials_of(folder, data_dir)

@@ -12,15 +12,15 @@ def demo(
     messages: Annotated[
         int, typer.Option(min=1, max=1000, metavar="COUNT", help="Messages on each leg in each direction.")
     ] = 20,
-    media: Annotated[bool, typer.Option(help="Real audio between the clients?")] = True,
+    no_media: Annotated[bool, typer.Option("--no-media", help="No audio between the clients.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Tell of every message.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's data folder, and say where it is.")] = False,
 ) -> None:
     """
     Watch a real call between two Python clients, with messages both ways.
 
-    It starts a server of its own on free ports, and needs no network and no audio hardware. What it prints, it saw;
-    it ends with 1 when something was not as it should be.
+    It starts a server of its own on free ports, and needs no network and no audio
+    hardware. It ends with 1 when something was not as it should be.
 
     \b
     [bold]Examples[/bold]
@@ -30,4 +30,4 @@ def demo(
     """
     from midcall.demo import Options, main
 
-    sys.exit(main(Options(messages=messages, media=media, verbose=verbose, keep=keep)))
+    sys.exit(main(Options(messages=messages, media=not no_media, verbose=verbose, keep=keep)))

@@ -21,8 +21,10 @@ class _Problem(msgspec.Struct):
     code: int = 0
 
 
-def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str]) -> bytes:
-    """Fetch one JSON document as the server spells it.
+def get(
+    server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str], *, missing: str | None = None
+) -> bytes:
+    """Fetch one JSON document as the server spells it; `missing` is what to say when there is none.
 
     Raises:
         Failure: the server cannot be reached, or refuses.
@@ -41,6 +43,8 @@ def get(server: ServerInfo, credentials: Credentials, path: str, query: dict[str
         ) from None
     finally:
         connection.close()
+    if answer.status == 404 and missing is not None:
+        raise Failure(missing)
     if answer.status != 200:
         raise Failure(_refusal(answer.status, body))
     return body

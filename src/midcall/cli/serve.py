@@ -52,8 +52,8 @@ def serve(
     """
     Run the server until Ctrl-C or SIGTERM.
 
-    The first start makes a data folder with a certificate authority, an account, an API key and a TwiML application.
-    Apps find them through `midcall credentials`.
+    The first start makes a data folder with a certificate authority, an account,
+    an API key and a TwiML application; `midcall credentials` prints them.
 
     \b
     [bold]Examples[/bold]
@@ -62,7 +62,8 @@ def serve(
       midcall serve --set media_engine=none --set log_level=debug
       midcall serve --mode production --config midcall.toml
 
-    The first signal ends calls after the setting drain_s and exits with 0; a second one ends at once.
+    The first signal ends calls after the setting drain_s and exits with 0;
+    a second one ends at once.
     """
     flags: dict[str, object] = _named(set_ or [])
     flags |= {"mode": mode, "host": host, "port": port, "http_port": http_port, "data_dir": data_dir}

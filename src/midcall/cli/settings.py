@@ -24,11 +24,12 @@ def settings(
     """
     Print every setting with its default and what it does.
 
-    A flag wins over its MIDCALL_ variable, that over the file given with --config, that over the default.
+    A flag wins over its MIDCALL_ variable, that over the file given with
+    --config, that over the default.
 
     \b
     [bold]Examples[/bold]
-      midcall settings > midcall.toml         # a file to edit: all settings, commented out
+      midcall settings > midcall.toml         # a file to edit
       midcall serve --config midcall.toml
       MIDCALL_LOG_LEVEL=debug midcall serve
     """

@@ -30,18 +30,18 @@ def timeline(
     json: Annotated[bool, typer.Option("--json", help="As the server says it.")] = False,
 ) -> None:
     """
-    Tell one call from its first frame to its last callback: statuses, messages, webhooks, digits.
+    Tell one call from start to end: statuses, messages, webhooks, digits.
 
     \b
     [bold]Examples[/bold]
       midcall timeline CA0123456789abcdef0123456789abcdef
-      midcall timeline CA0123456789abcdef0123456789abcdef --json | jq '.events[].kind'
+      midcall timeline CA0123456789abcdef0123456789abcdef --json
     """
     sid = call_sid(call)
     folder = folder_of(data_dir)
     server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
     path = f"/midcall/v1/Accounts/{credentials.account_sid}/Calls/{sid}/Timeline.json"
-    body = rest.get(server, credentials, path, {})
+    body = rest.get(server, credentials, path, {}, missing=f"no call {sid} is known here; old ones are forgotten")
     if json:
         print(body.decode())
         return

@@ -27,12 +27,14 @@ def token(
             metavar="AP…", help="Application for outgoing calls (default: the installation's own).", show_default=False
         ),
     ] = None,
-    incoming: Annotated[bool, typer.Option(help="May the client be called?")] = True,
-    outgoing: Annotated[bool, typer.Option(help="May the client place calls?")] = True,
+    no_incoming: Annotated[bool, typer.Option("--no-incoming", help="Nobody may call the client.")] = False,
+    no_outgoing: Annotated[bool, typer.Option("--no-outgoing", help="The client may call nobody.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """
-    Print an access token for the Voice SDK, for trying things out; your app makes its own with a helper library.
+    Print an access token for a Voice SDK client.
+
+    It is for trying things out: your app makes its own with a helper library.
 
     \b
     [bold]Examples[/bold]
@@ -40,14 +42,13 @@ def token(
       midcall token --identity bob --ttl 60 --no-outgoing
       TOKEN=$(midcall token --identity alice)
     """
-    if identity is None and incoming:
+    if identity is None and not no_incoming:
         raise Failure("a client that may be called needs a name: add --identity NAME, or --no-incoming", ExitCode.USAGE)
     if application_sid is not None and sids.parse(application_sid, "AP") is None:
         raise Failure(f"{application_sid} is no application: its sid is AP and 32 hex digits", ExitCode.USAGE)
     made = credentials_of(folder_of(data_dir), data_dir)
-    print(
-        signed(made, identity, ttl, (application_sid or made.application_sid) if outgoing else None, incoming=incoming)
-    )
+    application = None if no_outgoing else application_sid or made.application_sid
+    print(signed(made, identity, ttl, application, incoming=not no_incoming))
 
 
 def signed(made: Credentials, identity: str | None, ttl: int, application_sid: str | None, *, incoming: bool) -> str:
