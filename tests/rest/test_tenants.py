@@ -1,0 +1,118 @@
+"""Two tenants on one server: neither reaches, changes or sees anything of the other, on any endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from midcall.core.accounts import ApiKey, Application
+from midcall.core.alerts import Alert, Level
+from midcall.core.messages import Limits, Subscription
+from midcall.core.sids import AlertSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
+from midcall.rest.catalog import ENDPOINTS
+from midcall.rest.endpoint import AnyEndpoint
+from support.rest import ACCOUNT, NOW, OTHER, Edge, a_call
+
+THEIRS = "7" * 32
+SIDS = {"CallSid": f"CA{THEIRS}", "CA": f"CA{THEIRS}", "AP": f"AP{THEIRS}", "SK": f"SK{THEIRS}", "ZY": f"ZY{THEIRS}"}
+FORM = {"Content": "1", "Callback": "https://thief.example/", "Status": "completed", "FriendlyName": "mine now"}
+
+INSTANCES = [each for each in ENDPOINTS if {"CallSid", "Sid"} & set(each.path_names) and each.sid_prefix != "AC"]
+OF_AN_ACCOUNT = [each for each in ENDPOINTS if each.path_names]
+LISTS = [each for each in ENDPOINTS if each.name.startswith("List")]
+
+
+def named(endpoint: AnyEndpoint) -> str:
+    return endpoint.name
+
+
+def path(endpoint: AnyEndpoint, account: str) -> str:
+    sid = account if endpoint.sid_prefix == "AC" else SIDS.get(endpoint.sid_prefix, "")
+    return endpoint.path.format(AccountSid=account, CallSid=SIDS["CallSid"], Sid=sid)
+
+
+@pytest.fixture
+async def shared(edge: Edge) -> AsyncIterator[Edge]:
+    """The edge, and on it a tenant who has one of everything."""
+    store, call = edge.store, CallSid(SIDS["CallSid"])
+    await edge.calls.put(a_call(call, account_sid=OTHER))
+    await store.put_key(
+        ApiKey(
+            sid=KeySid(SIDS["SK"]),
+            account_sid=OTHER,
+            friendly_name="theirs",
+            secret="s",
+            is_main=False,
+            created_at=NOW,
+            updated_at=NOW,
+        )
+    )
+    await store.put_application(
+        Application(
+            sid=ApplicationSid(SIDS["AP"]), account_sid=OTHER, friendly_name="theirs", created_at=NOW, updated_at=NOW
+        )
+    )
+    subscription = Subscription(
+        sid=SubscriptionSid(SIDS["ZY"]),
+        account_sid=OTHER,
+        leg_sid=call,
+        callback="https://theirs.example/",
+        method="POST",
+        created_at=NOW,
+    )
+    await store.add_subscription(subscription, Limits())
+    await store.add_alert(
+        Alert(
+            sid=AlertSid(f"NO{THEIRS}"),
+            account_sid=OTHER,
+            call_sid=call,
+            code=32700,
+            level=Level.WARNING,
+            reason="theirs",
+            at=NOW,
+        )
+    )
+    yield edge
+    assert await store.call(OTHER, call) is not None
+    assert await store.application(OTHER, ApplicationSid(SIDS["AP"])) is not None
+    assert await store.key(KeySid(SIDS["SK"])) is not None
+    assert list(await store.subscriptions(OTHER, call)) == [subscription]
+
+
+@pytest.mark.parametrize("endpoint", INSTANCES, ids=named)
+async def test_what_another_tenant_has_does_not_exist_in_ones_own_account(shared: Edge, endpoint: AnyEndpoint) -> None:
+    form = FORM if endpoint.method == "POST" else None
+    assert (await shared.ask(endpoint.method, path(endpoint, ACCOUNT), form)).refused == (404, 20404)
+
+
+@pytest.mark.parametrize("endpoint", OF_AN_ACCOUNT, ids=named)
+async def test_another_tenants_account_is_closed(shared: Edge, endpoint: AnyEndpoint) -> None:
+    form = FORM if endpoint.method == "POST" else None
+    assert (await shared.ask(endpoint.method, path(endpoint, OTHER), form)).refused == (401, 20003)
+
+
+@pytest.mark.parametrize("endpoint", LISTS, ids=named)
+async def test_lists_show_and_page_over_ones_own_rows_only(shared: Edge, endpoint: AnyEndpoint) -> None:
+    prefix = {"ListAccount": "AC", "ListCall": "CA", "ListApplication": "AP", "ListAlert": "NO"}.get(
+        endpoint.name, "SK"
+    )
+    foreign = OTHER if prefix == "AC" else f"{prefix}{THEIRS}"
+    for query in ("", f"?PageToken=PA{foreign}", f"?PageToken=PB{foreign}"):
+        answer = await shared.ask("GET", path(endpoint, ACCOUNT) + query)
+        assert answer.status == 200
+        rows = next(value for value in answer.body.values() if isinstance(value, list))
+        assert foreign not in [row["sid"] for row in rows]
+        assert not (query and rows)
+    by_call = await shared.ask("GET", f"/midcall/v1/Accounts/{ACCOUNT}/Alerts?CallSid={SIDS['CallSid']}")
+    assert by_call.body["alerts"] == []
+
+
+def test_every_endpoint_with_a_sid_in_its_path_is_tried() -> None:
+    assert {name for each in ENDPOINTS for name in re.findall(r"{(\w+)}", each.path)} == {
+        "AccountSid",
+        "CallSid",
+        "Sid",
+    }
+    assert {each.sid_prefix for each in INSTANCES} <= {"", *SIDS}
