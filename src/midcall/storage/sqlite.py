@@ -26,7 +26,7 @@ from midcall.ports import PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
 from midcall.storage.verbs import calls, lanes, messages, resources
-from midcall.storage.worker import Worker
+from midcall.storage.worker import Jobs, Worker
 
 MEMORY: Final = ":memory:"
 WAITING_WRITES: Final = 20_000
@@ -46,9 +46,9 @@ _PRAGMAS: Final = """
 
 
 class SqliteStore:
-    """The Store port over one file. Made by `open`."""
+    """The Store port over one file. Made by `open`, or of workers for connections from `connect` and `prepare`."""
 
-    def __init__(self, writer: Worker, reader: Worker) -> None:
+    def __init__(self, writer: Jobs, reader: Jobs) -> None:
         self._writer = writer
         self._reader = reader
 
@@ -69,9 +69,7 @@ class SqliteStore:
             # The file holds secrets; its companions (-wal, -shm) take over its mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = connect(path)
-        queries.migrate(db, queries.migrations())
-        if single_node:
-            db.execute(SQL["clear_leases"])
+        prepare(db, single_node=single_node)
         writer = Worker(db, name="store-writer", begin="BEGIN IMMEDIATE", capacity=waiting_writes)
         if str(path) == MEMORY:  # a second connection would see another database
             return cls(writer, writer)
@@ -222,9 +220,27 @@ class SqliteStore:
         return await self._reader.submit(partial(resources.alerts, account=account, call=call, page=page))
 
 
-def connect(path: Path | str) -> apsw.Connection:
-    """A connection with the store's settings."""
-    db = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+def prepare(db: apsw.Connection, *, single_node: bool = True) -> None:
+    """Bring the file's schema up to date; on a single node, end the leases of a dead process.
+
+    Raises:
+        SchemaTooNew: the file was written by a newer program.
+    """
+    queries.migrate(db, queries.migrations())
+    if single_node:
+        db.execute(SQL["clear_leases"])
+
+
+def connect(path: Path | str, *, vfs: str | None = None, exclusive: bool = False) -> apsw.Connection:
+    """A connection with the store's settings.
+
+    Args:
+        vfs: the name of a registered file system of SQLite's.
+        exclusive: the only connection there will be; it needs no shared memory.
+    """
+    db = apsw.Connection(str(path), vfs=vfs, statementcachesize=_STATEMENTS)
+    if exclusive:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
     # Plans that do not look at bound values: without this, SQLite prepares every statement anew that might use the
     # partial index of `entries`, at each call.
     db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -1,7 +1,8 @@
 """A thread that owns a database connection and runs jobs in groups, one transaction a group.
 
 Group commit: while one group is being made durable, the next one gathers. Jobs run in the order they came. A job that
-fails undoes itself only; a disk that fails undoes the whole group, and every job of it is refused.
+fails undoes itself only; a disk that fails undoes the whole group, and every job of it is refused. `storage.inline`
+runs the same groups without the thread.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import apsw
 
@@ -40,7 +41,7 @@ GROUP_LIMIT: Final = 500
 """Jobs in a transaction: bounds how long the first of them waits for the last."""
 
 
-class _Task:
+class Task:
     """A job on its way through the worker. Without a future nobody waits, and errors are logged."""
 
     __slots__ = ("error", "future", "job", "result", "scrub")
@@ -64,28 +65,8 @@ class _Task:
             self.future.set_result(self.result)
 
 
-class Worker:
-    """Runs jobs on a connection of its own, called from one event loop.
-
-    Args:
-        db: the connection; only the worker touches it from now on.
-        begin: the statement that begins a group.
-        capacity: jobs that may wait; more are refused.
-    """
-
-    def __init__(self, db: apsw.Connection, *, name: str, begin: str, capacity: int) -> None:
-        self._db = db
-        self._name = name
-        self._begin = begin
-        self._capacity = capacity
-        self._waiting = 0
-        self._gathered: list[_Task] = []
-        self._handed_over: SimpleQueue[list[_Task] | None] = SimpleQueue()
-        self._closed: asyncio.Future[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._failing = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+class Jobs(Protocol):
+    """What a store needs of a worker."""
 
     def submit(self, job: Job[T], *, scrub: bool = False) -> asyncio.Future[T]:
         """Run the job with the next group; the future resolves after its commit.
@@ -96,66 +77,30 @@ class Worker:
         Raises:
             Refused: STORE_UNAVAILABLE, when too many wait or the worker is closed.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._add(_Task(job, future, scrub=scrub))
-        return future
 
     def submit_soon(self, job: Job[object]) -> None:
         """Run the job with the next group; nobody waits. Raises what `submit` raises."""
-        self._add(_Task(job, None, scrub=False))
-
-    def _add(self, task: _Task) -> None:
-        if self._closed is not None or self._waiting >= self._capacity:
-            raise errors.Refused(errors.STORE_UNAVAILABLE)
-        self._waiting += 1
-        if not self._gathered:
-            # One turn of the loop makes one hand-over, however many messages it read.
-            self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._hand_over)
-        self._gathered.append(task)
-
-    def _hand_over(self) -> None:
-        if self._gathered:
-            tasks, self._gathered = self._gathered, []
-            self._handed_over.put(tasks)
 
     async def close(self) -> None:
         """Run what was submitted, then let go of the file. Closing twice waits for the same end."""
-        if self._closed is None:
-            self._loop = asyncio.get_running_loop()
-            self._closed = self._loop.create_future()
-            self._hand_over()
-            self._handed_over.put(None)
-        await asyncio.shield(self._closed)
 
-    # Below, the worker's thread.
 
-    def _run(self) -> None:
-        for tasks in self._groups():
-            self._run_group(tasks)
-            self._call_loop(self._report, tasks)
-        self._close_file()
-        self._call_loop(self._finish)
+class Groups:
+    """Runs groups on a connection, one transaction each.
 
-    def _groups(self) -> Iterator[list[_Task]]:
-        """Everything that has gathered since the last group, up to the limit, until the end is announced."""
-        open_ = True
-        while open_:
-            tasks = self._handed_over.get()
-            if tasks is None:
-                return
-            while len(tasks) < GROUP_LIMIT:
-                try:
-                    more = self._handed_over.get_nowait()
-                except Empty:
-                    break
-                if more is None:
-                    open_ = False
-                    break
-                tasks += more
-            yield tasks
+    Args:
+        db: the connection; nobody else touches it from now on.
+        begin: the statement that begins a group.
+    """
 
-    def _run_group(self, tasks: list[_Task]) -> None:
+    def __init__(self, db: apsw.Connection, *, name: str, begin: str) -> None:
+        self._db = db
+        self._name = name
+        self._begin = begin
+        self._failing = False
+
+    def run(self, tasks: list[Task]) -> None:
+        """Run a group's jobs and commit them, or refuse them all; each task holds its result or its error then."""
         try:
             self._db.execute(self._begin)
             for task in tasks:
@@ -174,7 +119,13 @@ class Worker:
         if any(task.scrub for task in tasks):
             self._truncate_log()
 
-    def _run_job(self, task: _Task) -> None:
+    def close(self) -> None:
+        try:
+            self._db.close()
+        except apsw.Error:
+            _log.exception("%s did not close cleanly", self._name)
+
+    def _run_job(self, task: Task) -> None:
         self._db.execute("SAVEPOINT job")
         try:
             task.result = task.job(self._db)
@@ -185,7 +136,7 @@ class Worker:
             self._db.execute("ROLLBACK TO job")
         self._db.execute("RELEASE job")
 
-    def _refuse(self, tasks: list[_Task], error: Exception) -> None:
+    def _refuse(self, tasks: list[Task], error: Exception) -> None:
         """Undo the group and refuse all of it; one line in the log however long the disk stays full."""
         try:
             if self._db.in_transaction:
@@ -195,9 +146,7 @@ class Worker:
         if not self._failing:
             self._failing = True
             _log.error("%s does not work: %s", self._name, error)
-        for task in tasks:
-            task.result = None
-            task.error = errors.Refused(errors.STORE_UNAVAILABLE)
+        refuse_all(tasks)
 
     def _truncate_log(self) -> None:
         try:
@@ -205,11 +154,129 @@ class Worker:
         except apsw.Error as error:  # the next deletion or the close does it
             _log.warning("%s did not truncate its log: %s", self._name, error)
 
-    def _close_file(self) -> None:
-        try:
-            self._db.close()
-        except apsw.Error:
-            _log.exception("%s did not close cleanly", self._name)
+
+def refuse_all(tasks: list[Task]) -> None:
+    """Nothing of a group was done."""
+    for task in tasks:
+        task.result = None
+        task.error = errors.Refused(errors.STORE_UNAVAILABLE)
+
+
+class Gathering:
+    """The loop's side of a worker: bounds what waits, and hands over once in a turn of the loop.
+
+    Args:
+        capacity: jobs that may wait; more are refused.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._waiting = 0
+        self._gathered: list[Task] = []
+        self._closed: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def submit(self, job: Job[T], *, scrub: bool = False) -> asyncio.Future[T]:
+        """See `Jobs`."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._add(Task(job, future, scrub=scrub))
+        return future
+
+    def submit_soon(self, job: Job[object]) -> None:
+        """See `Jobs`."""
+        self._add(Task(job, None, scrub=False))
+
+    def _add(self, task: Task) -> None:
+        if self._closed is not None or self._waiting >= self._capacity:
+            raise errors.Refused(errors.STORE_UNAVAILABLE)
+        self._waiting += 1
+        if not self._gathered:
+            # One turn of the loop makes one hand-over, however many messages it read.
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(task)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            tasks, self._gathered = self._gathered, []
+            self._take(tasks)
+
+    def _take(self, tasks: list[Task]) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """Nothing more will be taken."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """See `Jobs`."""
+        if self._closed is None:
+            self._loop = asyncio.get_running_loop()
+            self._closed = self._loop.create_future()
+            self._hand_over()
+            self._end()
+        await asyncio.shield(self._closed)
+
+    def _report(self, tasks: list[Task]) -> None:
+        self._waiting -= len(tasks)
+        for task in tasks:
+            task.report()
+
+    def _finish(self) -> None:
+        assert self._closed is not None
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+
+class Worker(Gathering):
+    """Runs jobs on a connection in a thread of its own, called from one event loop.
+
+    Args:
+        db: the connection; only the worker touches it from now on.
+        begin: the statement that begins a group.
+        capacity: jobs that may wait; more are refused.
+    """
+
+    def __init__(self, db: apsw.Connection, *, name: str, begin: str, capacity: int) -> None:
+        super().__init__(capacity)
+        self._groups = Groups(db, name=name, begin=begin)
+        self._name = name
+        self._handed_over: SimpleQueue[list[Task] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _take(self, tasks: list[Task]) -> None:
+        self._handed_over.put(tasks)
+
+    def _end(self) -> None:
+        self._handed_over.put(None)
+
+    # Below, the worker's thread.
+
+    def _run(self) -> None:
+        for tasks in self._next_groups():
+            self._groups.run(tasks)
+            self._call_loop(self._report, tasks)
+        self._groups.close()
+        self._call_loop(self._finish)
+
+    def _next_groups(self) -> Iterator[list[Task]]:
+        """Everything that has gathered since the last group, up to the limit, until the end is announced."""
+        open_ = True
+        while open_:
+            tasks = self._handed_over.get()
+            if tasks is None:
+                return
+            while len(tasks) < GROUP_LIMIT:
+                try:
+                    more = self._handed_over.get_nowait()
+                except Empty:
+                    break
+                if more is None:
+                    open_ = False
+                    break
+                tasks += more
+            yield tasks
 
     def _call_loop(self, callback: Callable[..., object], *args: object) -> None:
         assert self._loop is not None
@@ -220,13 +287,6 @@ class Worker:
 
     # On the loop again.
 
-    def _report(self, tasks: list[_Task]) -> None:
-        self._waiting -= len(tasks)
-        for task in tasks:
-            task.report()
-
     def _finish(self) -> None:
-        assert self._closed is not None
         self._thread.join()
-        if not self._closed.done():
-            self._closed.set_result(None)
+        super()._finish()
