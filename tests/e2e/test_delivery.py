@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
+from cables import Cable
 from customers import Customer, Hook
 from servers import Server
 
@@ -47,6 +49,15 @@ async def open_call(customer: Customer) -> AsyncIterator[Call]:
         (await rings).accept()
         await accepted
         yield call
+
+
+async def alerts_of(customer: Customer, leg: str) -> list[int]:
+    made = customer.credentials
+    url = f"{made.http_url}/midcall/v1/Accounts/{made.account_sid}/Alerts?CallSid={leg}"
+    async with aiohttp.ClientSession() as session:
+        basic = aiohttp.encode_basic_auth(made.account_sid, made.auth_token)
+        async with session.get(url, headers={"Authorization": basic}) as answer:
+            return [alert["code"] for alert in (await answer.json())["alerts"]]
 
 
 def firsts(hooks: list[Hook]) -> list[str]:
@@ -95,6 +106,42 @@ async def test_an_endpoint_that_is_down_while_the_server_is_killed_gets_everythi
     assert [hook["Sid"] for hook in hooks] == [str(message) for message in sent]
     assert [hook["SequenceNumber"] for hook in hooks] == ["1", "2", "3", "4", "5"]
     assert await customer.status_of(leg) == "completed"
+
+
+async def test_a_call_whose_server_was_killed_is_over_for_everybody(customer: Customer, server: Server) -> None:
+    """design.md 3.5: statuses, callbacks, undelivered messages, and clients that come back."""
+    ca_file = customer.credentials.ca_file
+    async with (
+        Cable(server.ports[0]) as cable,
+        Device(customer.token("alice"), host=f"localhost:{cable.port}", ca_file=ca_file, media="none") as alice,
+        Device(customer.token("bob"), host=f"localhost:{cable.port}", ca_file=ca_file, media="none") as bob,
+    ):
+        await bob.register()
+        rings = bob.wait_for("incoming", timeout=10)
+        call = await alice.connect(params={"To": "bob"})
+        accepted, waits = call.wait_for("accept", timeout=10), call.wait_for("reconnecting", timeout=10)
+        rung = await rings
+        rung.accept()
+        await accepted
+        for each in (alice, bob):
+            each.on("error", lambda error: None)
+        parent, child = call.parameters["CallSid"], rung.parameters["CallSid"]
+
+        cable.cut()
+        await waits
+        await customer.send(parent, {"nobody": "hears this"})
+        await server.kill()
+        refused = [each.wait_for("error", timeout=40) for each in (call, rung)]
+        ended = [each.wait_for("disconnect", timeout=40) for each in (call, rung)]
+        await server.start()
+        assert [await customer.status_of(sid) for sid in (parent, child)] == ["completed", "completed"]
+        assert await alerts_of(customer, parent) == [32700]
+        await customer.asked("status", CallSid=child, CallStatus="completed")
+
+        cable.mend()
+        assert [(await error).code for error in refused] == [31209, 31209]
+        for end in ended:
+            await end
 
 
 async def test_an_endpoint_that_takes_forms_only_is_sent_forms(customer: Customer) -> None:
