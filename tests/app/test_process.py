@@ -10,14 +10,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from msgspec import structs
 
 from midcall.app.process import Running, serving
 from midcall.core import tokens
 from midcall.core.calls import CallFilter, Status
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
-from midcall.folder import Folder
+from midcall.folder import Credentials, Folder
 from midcall.ports import PageRequest, TraceEvent
-from midcall.sdk import Call, Device
+from midcall.sdk import Call, Device, VoiceError
 from midcall.settings import Settings, load
 
 PAUSE = "<Response><Pause length='60'/></Response>"
@@ -30,15 +31,23 @@ def settings(tmp_path: Path, **flags: object) -> Settings:
 class Site:
     """A server and what tests do to it."""
 
-    def __init__(self, server: Running, rest: aiohttp.ClientSession, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        server: Running,
+        rest: aiohttp.ClientSession,
+        stack: AsyncExitStack,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.server = server
+        self.credentials = credentials or server.credentials
         self._rest = rest
         self._stack = stack
-        self._account = f"{server.info.http_url}/2010-04-01/Accounts/{server.credentials.account_sid}"
+        self._accounts = f"{server.info.http_url}/2010-04-01/Accounts"
+        self._account = f"{self._accounts}/{self.credentials.account_sid}"
 
     async def device(self, identity: str) -> Device:
         """A registered client without media."""
-        made = self.server.credentials
+        made = self.credentials
         token = tokens.mint(
             key_sid=KeySid(made.api_key_sid),
             secret=made.api_key_secret,
@@ -61,6 +70,22 @@ class Site:
         async with self._rest.delete(f"{self._account}/{path}.json") as answer:
             return answer.status
 
+    async def subaccount(self) -> Site:
+        """The same server for another tenant, who has a key of its own."""
+        async with self._rest.post(f"{self._accounts}.json") as answer:
+            account = await answer.json()
+        async with self._rest.post(f"{self._accounts}/{account['sid']}/Keys.json") as answer:
+            key = await answer.json()
+        credentials = structs.replace(
+            self.credentials, account_sid=account["sid"], api_key_sid=key["sid"], api_key_secret=key["secret"]
+        )
+        return Site(self.server, self._rest, self._stack, credentials)
+
+    async def suspend(self, inner: Site) -> int:
+        form = {"Status": "suspended"}
+        async with self._rest.post(f"{self._accounts}/{inner.credentials.account_sid}.json", data=form) as answer:
+            return answer.status
+
     async def ready(self) -> int:
         async with self._rest.get(f"{self.server.info.http_url}/readyz") as answer:
             return answer.status
@@ -78,7 +103,7 @@ class Site:
         return call
 
     async def statuses(self) -> list[Status]:
-        account = AccountSid(self.server.credentials.account_sid)
+        account = AccountSid(self.credentials.account_sid)
         page = await self.server.app.store.calls(account, CallFilter(), PageRequest())
         return [call.status for call in page.rows]
 
@@ -190,6 +215,25 @@ async def test_a_client_whose_key_is_deleted_is_sent_away(tmp_path: Path, stack:
         device.on("error", lambda error: None)
         assert await here.delete(f"Keys/{server.credentials.api_key_sid}") == 204
         await asyncio.wait_for(gone, 5)
+
+
+async def test_a_suspended_accounts_idle_clients_are_sent_away_and_its_calls_go_on(
+    tmp_path: Path, stack: AsyncExitStack
+) -> None:
+    async with serving(settings(tmp_path)) as server:
+        here = await site(server, stack)
+        inner = await here.subaccount()
+        idle, busy = await inner.device("alice"), await inner.device("bob")
+        call = await inner.call(busy)
+        gone, faults = idle.wait_for("unregistered"), asyncio.Queue[int]()
+        idle.on("error", lambda error: faults.put_nowait(error.code))
+        assert await here.suspend(inner) == 200
+        await asyncio.wait_for(gone, 5)
+        assert await asyncio.wait_for(faults.get(), 5) == 31203
+        assert await inner.statuses() == [Status.IN_PROGRESS]
+        await call.send_message({"still": "here"})
+        with pytest.raises(VoiceError):
+            await inner.device("carol")
 
 
 async def test_a_server_that_fails_to_start_gives_back_its_folder_and_ports(tmp_path: Path) -> None:
