@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jwt
+import msgspec
 import pytest
 
 import midcall as package
 from midcall.cli import alerts, main, settings, timeline
 from midcall.cli.credentials import as_environment
 from midcall.cli.rest import printable
+from midcall.core.alerts import Alert, Level
+from midcall.core.sids import AccountSid, AlertSid, CallSid
 from midcall.folder import Credentials
+from midcall.wire.resources import alert_resource
 from support.processes import ENVIRONMENT, MIDCALL, Done, Folder, serve_in_background
 
 ROOT = Path(__file__).parents[2]
@@ -211,13 +215,30 @@ def test_the_settings_page_is_current() -> None:
 
 def test_a_line_of_a_timeline_is_short_and_cannot_steer_a_terminal() -> None:
     row = timeline.EventRow(at="12:00", kind="webhook.attempt", detail={"url": "http://x/\x1b[2J", "body": "y" * 500})
-    shown = printable(timeline.line(row))
+    shown = printable(timeline.line(row, "CA1"))
     assert "\x1b" not in shown
     assert len(shown) < 200
 
 
-def test_an_alert_names_its_call_and_its_address() -> None:
-    row = alerts.AlertRow(
-        sid="NO1", date_created="now", alert_text="refused", error_code="11200", log_level="error", call_sid="CA1"
+def test_a_line_of_a_timeline_leaves_away_what_goes_without_saying() -> None:
+    row = timeline.EventRow(
+        at="12:00", kind="media.up", detail={"call_sid": "CA1", "error": None, "reason": "", "n": 0}
     )
-    assert alerts.line(row) == "now  error   11200  refused  CA1"
+    assert timeline.line(row, "CA1") == "12:00  media.up             n=0"
+
+
+def test_an_alert_names_its_call_and_its_address() -> None:
+    row = alert_resource(
+        Alert(
+            sid=AlertSid("NO" + "1" * 32),
+            account_sid=AccountSid("AC" + "1" * 32),
+            call_sid=CallSid("CA" + "1" * 32),
+            code=11200,
+            level=Level.ERROR,
+            reason="refused",
+            request_url="http://app/voice",
+            at=0.0,
+        )
+    )
+    shown = alerts.line(msgspec.json.decode(msgspec.json.encode(row), type=type(row)))
+    assert shown == f"Thu, 01 Jan 1970 00:00:00 +0000  error    11200  refused  CA{'1' * 32}  http://app/voice"

@@ -5,28 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import msgspec
 import typer
 
 from midcall.cli import rest
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
-
-
-class AlertRow(msgspec.Struct):
-    """What the command shows of an alert; the REST API has more."""
-
-    sid: str
-    date_created: str
-    alert_text: str
-    error_code: str | int
-    log_level: str
-    call_sid: str | None = None
-    request_url: str | None = None
-
-
-class AlertPage(msgspec.Struct):
-    alerts: list[AlertRow]
+from midcall.wire.resources import AlertPage, AlertResource
 
 
 def alerts(
@@ -60,10 +44,10 @@ def alerts(
         print(rest.printable(line(row)))
 
 
-def line(row: AlertRow) -> str:
+def line(row: AlertResource) -> str:
     """One alert for a person."""
     about = "".join(f"  {part}" for part in (row.call_sid, row.request_url) if part)
-    return f"{row.date_created}  {row.log_level:7} {row.error_code}  {row.alert_text}{about}"
+    return f"{row.date_created}  {row.level:7}  {row.code}  {row.reason}{about}"
 
 
 def call_sid(text: str) -> str:

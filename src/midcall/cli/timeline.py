@@ -46,13 +46,14 @@ def timeline(
         print(body.decode())
         return
     for row in rest.read(body, Timeline).events:
-        print(rest.printable(line(row)))
+        print(rest.printable(line(row, sid)))
 
 
-def line(row: EventRow) -> str:
-    """One event for a person."""
-    detail = " ".join(f"{name}={_short(value)}" for name, value in row.detail.items())
-    return f"{row.at}  {row.kind:20} {detail}"
+def line(row: EventRow, sid: str) -> str:
+    """One event for a person, who knows which call it is about, and to whom nothing says nothing."""
+    told = {name: value for name, value in row.detail.items() if value not in (sid, None, "")}
+    detail = " ".join(f"{name}={_short(value)}" for name, value in told.items())
+    return f"{row.at}  {row.kind:20} {detail}".rstrip()
 
 
 def _short(value: object) -> str:
