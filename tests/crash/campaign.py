@@ -1,0 +1,308 @@
+"""Kill, start again, compare: the campaign that `make crash` and the tests run, in different lengths.
+
+One data folder, one pair of ports, one ledger; endpoints outlive the servers. After the last kill the lanes drain, the
+server stops in peace, and its store is read as the last witness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import aiohttp
+import apsw
+
+from crash import checker, moments
+from crash.checker import Verdict, Violation
+from crash.disks import Disk
+from crash.endpoints import Endpoints
+from crash.ledger import Ledger, Listed, Logged
+from crash.load import Account, Load, Mix, Numbers, Rest
+from crash.victim import NotReady, Victim
+from midcall.core.messages import Log
+from midcall.core.sids import AccountSid, CallSid
+from midcall.storage.sqlite import SqliteStore
+
+CYCLE_S: Final = 8.0
+"""A moment that has not come by then (fewer writes than expected) becomes now."""
+DRAIN_S: Final = 240.0
+PATIENCE_S: Final = 15.0
+DIES_AT_START: Final = 0.08
+"""Share of restarts that are killed once more before they are ready."""
+DISK_TROUBLE: Final = "does not work"
+"""What the server says, once, when the disk is full."""
+MOST: Final = 10_000_000
+
+
+@dataclass(slots=True)
+class Report:
+    """What a campaign did and what came of it."""
+
+    verdict: Verdict = field(default_factory=Verdict)
+    kills: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)
+    calls: int = 0
+    subscriptions: int = 0
+    refused: int = 0
+    served_on_full_disk: int = 0
+    resumed_in_s: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    drained_in_s: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return self.verdict.holds
+
+    def broken(self, rule: str, case: str) -> None:
+        self.verdict.violations.append(Violation(rule, case))
+
+
+Progress = Callable[[int, str], None]
+
+
+class Campaign:
+    """One server's many deaths.
+
+    Args:
+        scratch: folder for the data, the server's log and the ledger.
+        seed: of everything that is drawn here; the machine's timing is not.
+        data_dir: instead of a folder in `scratch`.
+    """
+
+    def __init__(self, scratch: Path, seed: int, *, mix: Mix | None = None, data_dir: Path | None = None) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch = scratch
+        self.dice = random.Random(seed)
+        self.mix = mix or Mix()
+        self.ledger = Ledger()
+        self.victim = Victim(data_dir or scratch / "data", scratch / "server.log")
+        self.report = Report()
+        self.numbers = Numbers.from_one()
+        self._session: aiohttp.ClientSession | None = None
+        self._endpoints: Endpoints | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Endpoints are up and the first server is; both are gone afterwards."""
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=30)
+        async with (
+            Endpoints(self.ledger, self.dice, lambda: self.victim.run) as endpoints,
+            aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
+        ):
+            self._endpoints, self._session = endpoints, session
+            try:
+                await self.victim.start()
+                await self._point_application_here()
+                yield
+            finally:
+                self.victim.kill()
+                await self.victim.dead()
+                self.victim.close()
+
+    async def _point_application_here(self) -> None:
+        assert self._session and self._endpoints
+        account = self.account()
+        status, _ = await Rest(account, self._session).post(
+            f"Applications/{account.application_sid}", VoiceUrl=f"{self._endpoints.url}/voice"
+        )
+        assert status == 200, status
+
+    def account(self) -> Account:
+        credentials = self.victim.credentials()
+        return Account(
+            http_url=self.victim.http_url,
+            signal_url=self.victim.signal_url,
+            account_sid=credentials["account_sid"],
+            api_key_sid=credentials["api_key_sid"],
+            api_key_secret=credentials["api_key_secret"],
+            application_sid=credentials["application_sid"],
+        )
+
+    def load(self, mix: Mix | None = None) -> Load:
+        """Clients for the server that is up now."""
+        assert self._session and self._endpoints
+        return Load(
+            self.account(), self.ledger, self.dice, self.numbers, mix or self.mix,
+            run=self.victim.run, endpoints_url=self._endpoints.url, session=self._session,
+        )  # fmt: skip
+
+    async def kill_again_and_again(self, kills: int, *, longest_s: float, progress: Progress) -> None:
+        """The campaign proper: the server is up before and after it."""
+        killed = 0
+        while killed < kills:
+            moment = moments.draw(self.dice, longest_s)
+            await self._until_killed(moment)
+            killed += 1
+            self.report.kills[moment.name] += 1
+            progress(killed, moment.name)
+            while killed < kills and self.dice.random() < DIES_AT_START:
+                await self._kill_a_start()
+                killed += 1
+                self.report.kills["while starting"] += 1
+                progress(killed, "while starting")
+            await self.victim.start()
+
+    async def fill_again_and_again(self, disk: Disk, times: int, *, progress: Progress) -> None:
+        """The disk is full in the middle of the work; in half of the cases the server dies of SIGKILL meanwhile."""
+        for number in range(1, times + 1):
+            dies = number % 2 == 0
+            name = "on a full disk" if dies else "after a full disk"
+            await self._fill(disk, dies=dies)
+            self.report.kills[name] += 1
+            progress(number, name)
+            if dies:
+                await self._start_on_a_full_disk(disk)
+            await self.victim.start()
+
+    async def _fill(self, disk: Disk, *, dies: bool) -> None:
+        async with self.load() as load:
+            load.begin()
+            await self._expect_work(load, "work before the disk is full")
+            disk.fill(self.victim)
+            await self._until(
+                "both directions are refused on a full disk", lambda: load.refused > 0 and load.unavailable > 0
+            )
+            if not dies:
+                disk.free(self.victim)
+                began = monotonic()
+                await self._expect_work(load, "work again once there is room")
+                self.report.resumed_in_s.append(monotonic() - began)
+            self.victim.kill()
+            await self.victim.dead()
+            await load.server_is_dead()
+            self.report.refused += load.refused + load.unavailable
+            self._took_part(load)
+
+    async def _start_on_a_full_disk(self, disk: Disk) -> None:
+        """The server may serve, or say why not, but it must not harm what is there."""
+        with suppress(NotReady):
+            await self.victim.spawn(disk.limits())
+            await self.victim.ready()
+            self.report.served_on_full_disk += 1
+        self.victim.kill()
+        await self.victim.dead()
+        disk.free(self.victim)
+
+    async def _expect_work(self, load: Load, what: str) -> None:
+        acks, answers = load.acks + 10, load.answers + 5
+        await self._until(what, lambda: load.acks >= acks and load.answers >= answers)
+
+    async def _until(self, what: str, reached: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not reached():  # noqa: ASYNC110  # another process's work
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            self.report.broken("a full disk", f"{what}: not within {PATIENCE_S:g} s")
+
+    async def _until_killed(self, moment: moments.Moment) -> None:
+        last_run = self.victim.run - 1
+        async with self.load() as load:
+            await moment.arm(self.victim, load)
+            load.begin()
+            load.spawn_repeats(last_run)
+            try:
+                async with asyncio.timeout(CYCLE_S):
+                    await self.victim.dead()
+            except TimeoutError:
+                self.victim.kill()
+                await self.victim.dead()
+            await moment.disarm()
+            await load.server_is_dead()
+            self._took_part(load)
+
+    def _took_part(self, load: Load) -> None:
+        self.report.calls += len(load.legs)
+        for fault in load.faults:
+            self.report.broken("an answer that nobody expects", fault)
+
+    async def _kill_a_start(self) -> None:
+        await self.victim.spawn()
+        await asyncio.sleep(self.dice.uniform(0, 1.2))  # somewhere in a start
+        self.victim.kill()
+        await self.victim.dead()
+
+    # the end
+
+    async def finish(self) -> Report:
+        """Let lanes drain, stop the server in peace, read its store, and judge."""
+        began = monotonic()
+        await self._ask_again()
+        await self._drain()
+        self.report.drained_in_s = monotonic() - began
+        code = await self.victim.stop()
+        if code != 0:
+            self.report.broken("the last stop", f"the server ended with {code}: {self.victim.last_words()}")
+        await self._read_store()
+        return self._judge()
+
+    async def _ask_again(self) -> None:
+        async with self.load() as load:
+            await load.repeat_what_had_no_answer(self.victim.run - 1, sample=50)
+            self._took_part(load)
+
+    async def _drain(self) -> None:
+        assert self._endpoints
+        self._endpoints.well = True
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while waiting := lanes_with_work(self.victim.database):  # noqa: ASYNC110  # another process's work
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            for lane in waiting:
+                self.report.broken("a lane that does not drain", lane)
+
+    async def _read_store(self) -> None:
+        account = AccountSid(self.account().account_sid)
+        legs = {r.leg for r in (*self.ledger.sent, *self.ledger.posted, *self.ledger.subscribed, *self.ledger.reported)}
+        store = SqliteStore.open(self.victim.database)
+        try:
+            for leg in sorted(legs):
+                for log in (Log.FROM_CLIENT, Log.TO_CLIENT):
+                    for entry in await store.entries_after(CallSid(leg), log, 0, MOST):
+                        self.ledger.logged.append(
+                            Logged(leg=leg, log=log, seq=entry.seq, sid=entry.sid, content=entry.content.decode())
+                        )
+                call = await store.call(account, CallSid(leg))
+                if call is None or not call.status.is_final:
+                    self.report.broken("a call that does not end", f"{leg} is {call and call.status}")
+            for row in await store.undelivered(account, None, MOST):
+                entry = row.entry
+                self.ledger.listed.append(
+                    Listed(leg=entry.leg_sid, log=entry.log, seq=entry.seq, reader=row.reader, reason=row.reason)
+                )
+        finally:
+            await store.close()
+
+    def _judge(self) -> Report:
+        report = self.report
+        verdict = checker.check(self.ledger)
+        verdict.violations[:0] = report.verdict.violations
+        report.verdict = verdict
+        for line in self.victim.complaints():
+            if DISK_TROUBLE not in line:
+                report.broken("an error in the server's log", line)
+        report.recoveries = self.victim.recoveries
+        report.subscriptions = sum(asked.status == 201 for asked in self.ledger.subscribed)
+        self.ledger.keep(self.scratch / "ledger.jsonl")
+        return report
+
+
+def lanes_with_work(database: Path) -> list[str]:
+    """Lanes of a live server that have something to send, seen from outside."""
+    db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        db.set_busy_timeout(1000)
+        found = db.execute("SELECT url, cursor, attempts, state FROM lanes WHERE ready_at IS NOT NULL").fetchall()
+        return [f"{url} stands at {at}, {state} after {attempts} attempts" for url, at, attempts, state in found]
+    finally:
+        db.close()
