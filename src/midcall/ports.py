@@ -14,8 +14,8 @@ from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
-from midcall.core.lanes import Lane, Turn, Undelivered
-from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.lanes import Attempt, Delivery, Lane, LaneKind, Missed, Replay, Turn, Undelivered
+from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Receipt, Subscription
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
 
 T = TypeVar("T")
@@ -48,18 +48,25 @@ Entropy = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A page in the list's order (newest first): the rows after, or right before, the row with that sid."""
+    """A page in the list's order (newest first): the rows from, after, or right before the row with that sid.
+
+    The row needs not be in the list itself: a filter may have lost it since it was shown.
+    """
 
     size: int = 50
     after: str | None = None
     before: str | None = None
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageResult(Generic[T]):
+    """Attributes: the rows; whether there are others on both sides; the sid of the row that comes next."""
+
     rows: Sequence[T]
     has_next: bool
     has_previous: bool
+    following: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,9 @@ class Transition:
         status_entries: contents for the status log (JSON objects), appended in order.
         reader: whose cursor counts for the to_client log when the leg ends; None: nobody took the call, all entries
             are undelivered.
+        receipts_lost: the leg ends because its server died: what may have been written to the client without a
+            committed receipt is listed with the reason `receipt unknown`.
+        subscriptions: opened at the log's beginning, which is at `first_sequence`.
         at: epoch seconds of this step.
     """
 
@@ -97,7 +107,27 @@ class Transition:
     status_lane: StatusLane | None = None
     status_entries: Sequence[bytes] = ()
     reader: str | None = None
+    receipts_lost: bool = False
+    subscriptions: Sequence[Subscription] = ()
+    first_sequence: int = 1
     alerts: Sequence[Alert] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What became of some messages of a leg, as the store knows it.
+
+    Attributes:
+        lanes: that read the from_client log, oldest first.
+        deliveries: of those messages, by number and then in the order of the lanes.
+        receipts: for the to_client log, by number: the first one after the highest number asked for is the last.
+        undelivered: those of the messages that were given up.
+    """
+
+    lanes: Sequence[Lane]
+    deliveries: Sequence[Delivery]
+    receipts: Sequence[Receipt]
+    undelivered: Sequence[Undelivered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +208,9 @@ class Store(Protocol):
     async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
         """Delete an ended call with its logs, lanes and lists, truly. The caller has checked that it has ended."""
 
+    async def surplus(self, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
+        """Ended calls that are not needed to keep an account's newest `keep` messages, oldest first."""
+
     async def purge(self, now: float) -> None:
         """Forget what nobody may ask for any more: idempotency keys of calls that ended 24 hours ago."""
 
@@ -200,21 +233,47 @@ class Store(Protocol):
     async def entries_after(self, leg: CallSid, log: Log, seq: int, limit: int) -> Sequence[Entry]:
         """Entries with a greater sequence number, in order."""
 
+    async def entry(self, account: AccountSid, leg: CallSid, sid: str) -> Entry | None:
+        """A message of either direction by its sid."""
+
+    async def entries(self, account: AccountSid, leg: CallSid, log: Log | None, page: PageRequest) -> PageResult[Entry]:
+        """Messages of one direction or both, newest first; paged by their sids."""
+
+    async def standing(self, account: AccountSid, leg: CallSid, from_client: range, to_client: range) -> Standing:
+        """What became of the messages with these numbers."""
+
     async def cursor(self, leg: CallSid, reader: str) -> int:
         """Position of a connection on the leg's to_client log; 0 when it has none."""
 
-    def move_cursor(self, leg: CallSid, reader: str, seq: int) -> None:
-        """Forward only; commits with the next group, so it may repeat after a crash."""
+    def move_cursor(
+        self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None, at: float | None = None
+    ) -> None:
+        """Note a receipt. Forward only; commits with the next group, so it may repeat after a crash.
 
-    async def undelivered(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
-        """Newest first."""
+        Args:
+            written_at: when the message was first handed to a socket; `at`: when the echo came.
+        """
+
+    def bound_writes(self, leg: CallSid, reader: str, seq: int | None) -> None:
+        """Note that a connection's client is away and nothing after `seq` is written to it; None: it may be again.
+
+        Without a note anything may have been written. Commits with the next group; `cursor` waits for that.
+        """
+
+    async def undelivered(
+        self, account: AccountSid, leg: CallSid | None, limit: int, *, since: float | None = None
+    ) -> Sequence[Undelivered]:
+        """Newest first; with `since` only what was given up then or later."""
+
+    async def missed(self, account: AccountSid, leg: CallSid | None, since: float | None) -> Sequence[Missed]:
+        """What subscriptions gave up (then or later) and no replay has delivered yet, oldest call first."""
 
     # subscriptions
 
     async def add_subscription(
         self, subscription: Subscription, limits: Limits, idempotency: IdempotencyClaim | None = None
     ) -> tuple[Subscription, bool]:
-        """Open a lane at the log's end; (subscription, whether it was there already by its idempotency key).
+        """Open a lane at the log's end, or at its start; (subscription, whether its idempotency key was known).
 
         Raises:
             Refused: what `core.messages.check_leg` raises, TOO_MANY_SUBSCRIPTIONS or IDEMPOTENCY_CONFLICT.
@@ -236,7 +295,9 @@ class Store(Protocol):
     async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
         """Lease a lane and get its head. None when it has nothing due, is leased, or has ended."""
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float) -> Turn | None:
+    async def settle(
+        self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None
+    ) -> Turn | None:
         """Record what became of a turn; when the lane goes on at once, the next turn under a renewed lease.
 
         After `Delivered` and `StepOver` the cursor moves by one and attempts start at 0; after `RetryAt` the
@@ -244,9 +305,32 @@ class Store(Protocol):
         back, attempts grow by one (unless not `counted`) and the lane waits; after `EndLane` it is over. Only
         `Delivered` opens a lane that was down; `StepOver` leaves its state. A stale lease changes nothing and
         returns None. Commits with the next group, so after a crash the same entry may be handed out again.
+
+        A replay that delivers a message marks what its origin gave up. What a replay gives up itself is told by its
+        own row only, and is not listed as undelivered.
+
+        Args:
+            attempt: what was sent; kept as the message's delivery on this lane, except for status callbacks.
         """
 
     async def lanes(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Lane]: ...
+
+    async def lane(self, account: AccountSid, lane_id: str) -> Lane | None: ...
+
+    async def lane_page(
+        self, account: AccountSid, kind: LaneKind, leg: CallSid | None, page: PageRequest
+    ) -> PageResult[Lane]:
+        """Lanes of one kind (messages or replay), newest first; paged by their ids."""
+
+    async def add_replays(self, replays: Sequence[Replay]) -> None:
+        """Open a lane for each replay, all or none.
+
+        Raises:
+            Refused: NOT_FOUND when a leg does not exist (any more).
+        """
+
+    async def end_replay(self, account: AccountSid, lane_id: str) -> bool:
+        """Stop a replay; what it has not sent is not sent. False when unknown or over."""
 
     # alerts
 
@@ -532,6 +616,9 @@ class Devices(Protocol):
 
     def reader(self, leg: CallSid) -> str | None:
         """Name of the holder's cursor on the leg's to_client log; None when nobody holds it."""
+
+    def written_at(self, leg: CallSid, seq: int) -> float | None:
+        """When a message without receipt was first handed to a socket; None: it was not, or has its receipt."""
 
 
 # -------------------------------------------------------------------------------------------------------------- trace

@@ -90,6 +90,7 @@ class ScriptedMessages:
     def __init__(self, bus: LocalBus) -> None:
         self.accepted: list[tuple[AccountSid, CallSid, ClientMessage]] = []
         self.receipts: list[tuple[CallSid, str, int]] = []
+        self.presence: list[tuple[CallSid, str, int | None]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal: Exception | None = None
@@ -144,8 +145,14 @@ class ScriptedMessages:
             raise self.read_error
         return [entry for entry in self._logs.get(leg, []) if entry.seq > seq][:limit]
 
-    def received(self, leg: CallSid, reader: str, seq: int) -> None:
+    def received(self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None) -> None:
         self.receipts.append((leg, reader, seq))
+
+    def client_away(self, leg: CallSid, reader: str, position: int) -> None:
+        self.presence.append((leg, reader, position))
+
+    def client_back(self, leg: CallSid, reader: str) -> None:
+        self.presence.append((leg, reader, None))
 
 
 class ListedTrace:

@@ -87,6 +87,7 @@ class App:
             clock=self.clock,
             entropy=self.entropy,
             trace=self.trace,
+            first_sequence=settings.first_sequence,
         )
         self.calls = Calls(
             store=self.store,

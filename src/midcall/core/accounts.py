@@ -44,7 +44,12 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """Where a call placed by an SDK asks for its TwiML. Empty text means "not set"."""
+    """Where a call placed by an SDK asks for its TwiML. Empty text means "not set".
+
+    Attributes:
+        message_callback: hears every message of legs that run this application, and of the legs they dial, from the
+            first on (an extension).
+    """
 
     sid: ApplicationSid
     account_sid: AccountSid
@@ -65,3 +70,5 @@ class Application:
     sms_fallback_method: str = "POST"
     sms_status_callback: str = ""
     message_status_callback: str = ""
+    message_callback: str = ""
+    message_callback_method: str = "POST"

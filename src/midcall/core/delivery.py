@@ -81,6 +81,10 @@ class Schedule:
 
 MESSAGES: Final = Schedule(waits=(1.0, 5.0, 30.0, 120.0, 600.0), probe_s=600.0)
 STATUS: Final = Schedule(waits=(1.0, 5.0), probe_s=None)
+REPLAY: Final = Schedule(waits=MESSAGES.waits, probe_s=None, max_age_s=float("inf"))
+"""Somebody asked for it, so age does not matter, and somebody can ask again, so it does not probe for ever."""
+
+_SCHEDULES: Final = {LaneKind.MESSAGES: MESSAGES, LaneKind.STATUS: STATUS, LaneKind.REPLAY: REPLAY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,7 @@ class Complaint:
 
 def schedule_for(kind: LaneKind, overrides: Overrides | None) -> Schedule:
     """A lane's schedule. Overrides leave no later retries: theirs happen at once, inside the turn (`tries_again`)."""
-    schedule = MESSAGES if kind is LaneKind.MESSAGES else STATUS
+    schedule = _SCHEDULES[kind]
     return schedule if overrides is None else replace(schedule, waits=())
 
 
@@ -149,7 +153,9 @@ def judge(
     if lane.state is not LaneState.DOWN and lane.attempts < len(schedule.waits):
         return RetryAt(now + max(schedule.waits[lane.attempts] * jitter, asked))
     if schedule.probe_s is None:
-        return StepOver(f"{lane.attempts + 1} attempts failed, last: {attempted}")
+        reason = f"{lane.attempts + 1} attempts failed, last: {attempted}"
+        # A replay keeps the order to its end: it rather stops than lets a later message arrive first.
+        return EndLane(reason) if lane.kind is LaneKind.REPLAY else StepOver(reason)
     return RetryAt(now + max(schedule.probe_s * jitter, asked), down=True)
 
 
@@ -182,6 +188,10 @@ def complaint(lane: Lane, attempted: Attempted, verdict: Verdict) -> Complaint |
             return None
         code = 15003 if attempted.status is not None else attempted.error or 11200
         return Complaint(code, Level.WARNING, f"A status callback was not delivered: {attempted}")
+    if lane.kind is LaneKind.REPLAY:
+        if not isinstance(verdict, EndLane):
+            return None
+        return Complaint(32711, Level.WARNING, f"A replay has ended before its last message: {verdict.reason}")
     match verdict:
         case RetryAt(down=True) if lane.state is not LaneState.DOWN:
             return Complaint(32711, Level.WARNING, f"Message callbacks fail and are only probed now: {attempted}")

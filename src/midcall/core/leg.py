@@ -44,6 +44,14 @@ MEDIA_LOST_S: Final = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
+class MessageCallback:
+    """Where the messages of an application's legs go, from the first one on."""
+
+    url: str
+    method: str = "POST"
+
+
+@dataclass(slots=True, kw_only=True)
 class Leg:
     """The live side of a call.
 
@@ -55,6 +63,8 @@ class Leg:
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
         begun: it was started; a leg that ends before sends no callbacks (rest-api.md 4.2).
         reporting: its status callback; `reported` counts what was sent.
+        message_callback: of the application whose TwiML the leg runs, or of the leg that dialled it;
+            `hears_messages`: its subscription was opened.
         offer: the SDP that the leg began with: the client's (placed) or ours (rung).
         answer: our answer to a placing client's offer; later answers of the engine are for restarts of ICE.
         goal, shown: how far the client of a placed leg should be told, and was told; `sdp_shown`: with the answer.
@@ -73,6 +83,8 @@ class Leg:
     begun: bool = False
     reporting: StatusCallback | None = None
     reported: int = 0
+    message_callback: MessageCallback | None = None
+    hears_messages: bool = False
     offer: str = ""
     answer: str | None = None
     goal: Shown = Shown.NOTHING

@@ -84,7 +84,11 @@ class IdempotencyClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A customer's wish to hear one leg's messages. Its lane has the same sid."""
+    """A customer's wish to hear one leg's messages. Its lane has the same sid.
+
+    Attributes:
+        from_start: hear also what the leg's client said before (an extension, never on by default).
+    """
 
     sid: SubscriptionSid
     account_sid: AccountSid
@@ -92,6 +96,22 @@ class Subscription:
     callback: str
     method: str
     created_at: float
+    from_start: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A connection had all messages up to a number: one move of its cursor.
+
+    Attributes:
+        written_at: when the last of them was first handed to a socket; None when nobody said.
+        at: when the client's echo came; None when nobody said.
+    """
+
+    reader: str
+    seq: int
+    written_at: float | None
+    at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

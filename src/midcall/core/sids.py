@@ -15,6 +15,7 @@ ApplicationSid = NewType("ApplicationSid", str)
 CallSid = NewType("CallSid", str)
 KeySid = NewType("KeySid", str)
 MessageSid = NewType("MessageSid", str)
+ReplaySid = NewType("ReplaySid", str)
 SubscriptionSid = NewType("SubscriptionSid", str)
 
 ENTROPY_BYTES: Final = 16

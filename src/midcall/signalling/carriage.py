@@ -54,11 +54,13 @@ class Tracked:
 
     Attributes:
         seq: position on the leg's to_client log that the receipt stands for; None for acks and errors.
+        written_at: epoch seconds when it was first handed to a socket; None for acks and errors.
     """
 
     carriage: Carriage
     frame: signal.Frame
     seq: int | None = None
+    written_at: float | None = None
     received: bool = False
 
 
@@ -120,6 +122,7 @@ class Carriage:
         closed: the leg is over, or elsewhere.
         flushing, flush_again, stalled: the flusher is at work, was woken meanwhile, has met a full window.
         waiting: messages in the outbox.
+        returning: the client is back, and the note that it was away is not taken back for certain.
     """
 
     leg: CallSid
@@ -140,6 +143,7 @@ class Carriage:
     flush_again: bool = False
     stalled: bool = False
     waiting: int = 0
+    returning: bool = False
     outbox: deque[Tracked] = field(default_factory=deque)
 
     @property
@@ -151,27 +155,27 @@ class Carriage:
         """Whether a connection is of the same account and identity."""
         return self.account == line.account and self.identity == line.identity
 
-    def track(self, frame: signal.Frame, seq: int | None = None) -> Tracked:
+    def track(self, frame: signal.Frame, seq: int | None = None, *, at: float | None = None) -> Tracked:
         """Keep a frame until its receipt; a message's frame moves the position."""
-        tracked = Tracked(self, frame, seq)
+        tracked = Tracked(self, frame, seq, at)
         self.outbox.append(tracked)
         if seq is not None:
             self.position = seq
             self.waiting += 1
         return tracked
 
-    def settle(self) -> int | None:
-        """Drop what has been receipted; the highest message among it, None when there was none.
+    def settle(self) -> Tracked | None:
+        """Drop what has been receipted; the last message among it, None when there was none.
 
         Only the front goes, so the position never passes a message that was not receipted.
         """
-        highest = None
+        last = None
         while self.outbox and self.outbox[0].received:
             tracked = self.outbox.popleft()
             if tracked.seq is not None:
-                highest = tracked.seq
+                last = tracked
                 self.waiting -= 1
-        return highest
+        return last
 
     def unreceipted(self) -> Sequence[Tracked]:
         """What has to be sent again, in order."""

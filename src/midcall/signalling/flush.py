@@ -66,8 +66,11 @@ class Flusher:
         try:
             while self._may_send(carriage):
                 carriage.flush_again = False
+                await self._be_back(carriage)
                 room = self._window - carriage.waiting
                 entries = await self._messages.after(carriage.leg, carriage.position, room)
+                if _is_returning(carriage):
+                    continue
                 for entry in entries:
                     self._send(carriage, entry)
                 if len(entries) < room and not carriage.flush_again:
@@ -81,8 +84,18 @@ class Flusher:
         finally:
             carriage.flushing = False
 
+    async def _be_back(self, carriage: Carriage) -> None:
+        """Write nothing while the store still says that nothing is written: a crash would make it a lie."""
+        while carriage.returning:
+            carriage.returning = False
+            try:
+                await self._messages.cursor(carriage.leg, carriage.device)
+            except BaseException:
+                carriage.returning = True
+                raise
+
     def _send(self, carriage: Carriage, entry: Entry) -> None:
-        if carriage.closed:
+        if carriage.closed or carriage.line is None:  # gone while the log was read; on resume it is read again
             return
         frame = signal.Message(
             call_sid=carriage.leg,
@@ -91,7 +104,11 @@ class Flusher:
             content_type=entry.content_type,
             content=msgspec.Raw(entry.content),
         )
-        tracked = carriage.track(frame, entry.seq)
+        tracked = carriage.track(frame, entry.seq, at=self._clock.now())
         self.sent += 1
-        if carriage.line is not None:  # it may have gone while the log was read; a resume sends it again
-            carriage.line.send(frame, tracked)
+        carriage.line.send(frame, tracked)
+
+
+def _is_returning(carriage: Carriage) -> bool:
+    """Whether the client came back to another socket meanwhile."""
+    return carriage.returning

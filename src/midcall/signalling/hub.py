@@ -192,6 +192,16 @@ class Hub:
         carriage = self._holder(leg)
         return carriage.device if carriage is not None else None
 
+    def written_at(self, leg: CallSid, seq: int) -> float | None:
+        carried = self._legs.get(leg)
+        times = [
+            tracked.written_at
+            for carriage in (carried.all() if carried else ())
+            for tracked in carriage.outbox
+            if tracked.seq == seq and tracked.written_at is not None
+        ]
+        return min(times, default=None)
+
     # ------------------------------------------------------------------------------------- connections and devices
 
     def new_device(self) -> DeviceId:
@@ -229,6 +239,7 @@ class Hub:
                 carriage.hung_up = True
                 self.calls.hung_up(carriage.leg)
             elif carriage.role is Role.HOLDER:
+                self.messages.client_away(carriage.leg, carriage.device, carriage.position)
                 self.calls.away(carriage.leg)
             elif carriage.role is Role.OFFERED:
                 self.calls.device_gone(carriage.leg, carriage.device)
@@ -400,9 +411,9 @@ class Hub:
                 continue
             if any(isinstance(t.frame, signal.ServerAnswer) for t in batch if t.carriage is carriage):
                 carriage.answer_sdp = None
-            if (seq := carriage.settle()) is not None:
+            if (last := carriage.settle()) is not None and last.seq is not None:
                 self.counters.receipts += 1
-                self.messages.received(carriage.leg, carriage.device, seq)
+                self.messages.received(carriage.leg, carriage.device, last.seq, written_at=last.written_at)
                 self._flusher.wake_if_full(carriage)
 
     def sweep(self, line: Line) -> None:
@@ -472,6 +483,9 @@ class Hub:
     def _move(self, carriage: Carriage, line: Line) -> None:
         if carriage.line is not None:
             self._unhook(carriage, carriage.line)
+        elif carriage.role is Role.HOLDER:
+            carriage.returning = True
+            self.messages.client_back(carriage.leg, carriage.device)
         carriage.line = line
         line.carriages[carriage.leg] = carriage
         if carriage.temporary_id is not None:

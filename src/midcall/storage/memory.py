@@ -6,15 +6,26 @@ Every operation is one synchronous step, so it is atomic on the loop without loc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from midcall.core import errors
 from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
-from midcall.core.lanes import Lane, LaneKind, LaneState, Turn, Undelivered
+from midcall.core.lanes import (
+    Attempt,
+    Delivery,
+    Lane,
+    LaneKind,
+    LaneState,
+    Missed,
+    Replay,
+    Turn,
+    Undelivered,
+)
 from midcall.core.messages import (
     JSON,
     Appended,
@@ -24,12 +35,13 @@ from midcall.core.messages import (
     LegView,
     Limits,
     Log,
+    Receipt,
     Subscription,
     admit,
     check_leg,
 )
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, StatusLane, Transition
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
+from midcall.ports import PageRequest, PageResult, Saved, Standing, StatusLane, Transition
 from midcall.storage import rules
 from midcall.storage.rules import LaneRecord
 
@@ -42,7 +54,10 @@ class _Leg:
 
     logs: dict[Log, list[Entry]] = field(default_factory=dict)
     sids: dict[tuple[Log, str], Entry] = field(default_factory=dict)
-    cursors: dict[str, int] = field(default_factory=dict)
+    messages: list[Entry] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    bounds: dict[str, int] = field(default_factory=dict)
+    deliveries: dict[tuple[int, str], Delivery] = field(default_factory=dict)
     lanes: list[str] = field(default_factory=list)
     idempotency: dict[tuple[AccountSid, str, str], tuple[bytes, str]] = field(default_factory=dict)
 
@@ -53,6 +68,8 @@ class _Leg:
 
     def add(self, entry: Entry) -> None:
         self.logs.setdefault(entry.log, []).append(entry)
+        if entry.log is not Log.STATUS:
+            self.messages.append(entry)
         self.sids[entry.log, entry.sid] = entry
 
     def after(self, log: Log, seq: int) -> Iterable[Entry]:
@@ -60,6 +77,9 @@ class _Leg:
         if not entries:
             return ()
         return islice(entries, max(0, seq + 1 - entries[0].seq), None)
+
+    def cursor(self, reader: str) -> int:
+        return max((receipt.seq for receipt in self.receipts if receipt.reader == reader), default=0)
 
     def numbered(self, log: Log, numbers: range) -> Iterable[Entry]:
         return islice(self.after(log, numbers.start - 1), len(numbers))
@@ -158,7 +178,10 @@ class MemoryStore:
         if self._has_ended(leg):
             self._close_lanes(leg)
             if not ended_before:
-                self._give_up_on_client(leg, transition.reader, transition.at)
+                self._give_up_on_client(leg, transition)
+        for subscription in transition.subscriptions:
+            start = transition.first_sequence - 1
+            self._put_lane(rules.subscription_record(subscription, start))
         for alert in transition.alerts:
             self._alerts[alert.sid] = alert
 
@@ -198,10 +221,18 @@ class MemoryStore:
             record = self._lanes[lane_id]
             self._lanes[lane_id] = rules.close(record, self._end(record))
 
-    def _give_up_on_client(self, leg: CallSid, reader: str | None, at: float) -> None:
-        cursor = 0 if reader is None else self._leg(leg).cursors.get(reader, 0)
-        for entry in self._leg(leg).after(Log.TO_CLIENT, cursor):
-            self._give_up(entry, reader or "", rules.CALL_ENDED, at)
+    def _give_up_on_client(self, leg: CallSid, transition: Transition) -> None:
+        reader = transition.reader
+        known = self._leg(leg)
+        cursor = 0 if reader is None else known.cursor(reader)
+        lost = missing = range(cursor + 1, (known.end(Log.TO_CLIENT) or 0) + 1)
+        if transition.receipts_lost:
+            bound = None if reader is None else known.bounds.get(reader)
+            lost, missing = rules.unsure(cursor, missing.stop - 1, bound)
+            for entry in known.numbered(Log.TO_CLIENT, lost):
+                self._give_up(entry, reader or "", rules.RECEIPT_UNKNOWN, transition.at)
+        for entry in known.numbered(Log.TO_CLIENT, missing):
+            self._give_up(entry, reader or "", rules.CALL_ENDED, transition.at)
 
     async def load(self, owner: str) -> Saved | None:
         return self._actors.get(owner)
@@ -228,6 +259,16 @@ class MemoryStore:
         self._undelivered = {key: row for key, row in self._undelivered.items() if key[0] != sid}
         self._alerts = {key: alert for key, alert in self._alerts.items() if alert.call_sid != sid}
         return True
+
+    async def surplus(self, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
+        newer = 0
+        over: list[CallSid] = []
+        for call in reversed([call for call in self._calls.values() if call.account_sid == account]):
+            count = len(self._leg(call.sid).messages)
+            if newer >= keep and count and call.status.is_final:
+                over.append(call.sid)
+            newer += count
+        return over[::-1][:limit]
 
     async def purge(self, now: float) -> None:
         for sid, call in self._calls.items():
@@ -266,19 +307,66 @@ class MemoryStore:
     async def entries_after(self, leg: CallSid, log: Log, seq: int, limit: int) -> Sequence[Entry]:
         return list(islice(self._leg(leg).after(log, seq), limit))
 
+    async def entry(self, account: AccountSid, leg: CallSid, sid: str) -> Entry | None:
+        known = self._leg(leg).sids
+        found = known.get((Log.FROM_CLIENT, sid)) or known.get((Log.TO_CLIENT, sid))
+        return found if found is not None and found.account_sid == account else None
+
+    async def entries(self, account: AccountSid, leg: CallSid, log: Log | None, page: PageRequest) -> PageResult[Entry]:
+        def wanted(entry: Entry) -> bool:
+            return log in (None, entry.log)
+
+        mine = (entry for entry in self._leg(leg).messages if entry.account_sid == account)
+        return _page(mine, wanted, lambda entry: entry.sid, page)
+
+    async def standing(self, account: AccountSid, leg: CallSid, from_client: range, to_client: range) -> Standing:
+        call, known = self._calls.get(leg), self._leg(leg)
+        if call is None or call.account_sid != account:
+            return Standing(lanes=(), deliveries=(), receipts=(), undelivered=())
+        lanes = [self._lanes[lane_id].lane for lane_id in known.lanes]
+        numbers = {Log.FROM_CLIENT: from_client, Log.TO_CLIENT: to_client}
+        rows = (row for (row_leg, *_), row in self._undelivered.items() if row_leg == leg)
+        asked = (row for row in rows if row.entry.seq in numbers.get(row.entry.log, ()))
+        return Standing(
+            lanes=[lane for lane in lanes if rules.LOG_OF[lane.kind] is Log.FROM_CLIENT],
+            deliveries=[known.deliveries[key] for key in sorted(known.deliveries) if key[0] in from_client],
+            receipts=_receipts_of(known.receipts, to_client),
+            undelivered=sorted(asked, key=lambda row: (row.entry.log, row.entry.seq)),
+        )
+
     async def cursor(self, leg: CallSid, reader: str) -> int:
-        return self._leg(leg).cursors.get(reader, 0)
+        return self._leg(leg).cursor(reader)
 
-    def move_cursor(self, leg: CallSid, reader: str, seq: int) -> None:
-        cursors = self._leg(leg).cursors
-        target = min(seq, self._leg(leg).end(Log.TO_CLIENT) or 0)
-        if target > cursors.get(reader, 0):
-            cursors[reader] = target
+    def move_cursor(
+        self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None, at: float | None = None
+    ) -> None:
+        known = self._leg(leg)
+        target = min(seq, known.end(Log.TO_CLIENT) or 0)
+        if target > known.cursor(reader):
+            known.receipts.append(Receipt(reader=reader, seq=target, written_at=written_at, at=at))
 
-    async def undelivered(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
-        rows = reversed(self._undelivered.values())
-        return list(
-            islice((r for r in rows if r.entry.account_sid == account and leg in (None, r.entry.leg_sid)), limit)
+    def bound_writes(self, leg: CallSid, reader: str, seq: int | None) -> None:
+        if leg not in self._calls:
+            return
+        bounds = self._kept_leg(leg).bounds
+        if seq is None:
+            bounds.pop(reader, None)
+        else:
+            bounds[reader] = seq
+
+    async def undelivered(
+        self, account: AccountSid, leg: CallSid | None, limit: int, *, since: float | None = None
+    ) -> Sequence[Undelivered]:
+        rows = (row for row in reversed(self._undelivered.values()) if row.entry.account_sid == account)
+        listed = (row for row in rows if leg in (None, row.entry.leg_sid) and (since is None or row.at >= since))
+        return list(islice(listed, limit))
+
+    async def missed(self, account: AccountSid, leg: CallSid | None, since: float | None) -> Sequence[Missed]:
+        rows = reversed(await self.undelivered(account, leg, len(self._undelivered), since=since))
+        return rules.missed(
+            (row.entry.leg_sid, SubscriptionSid(row.reader), row.entry.seq)
+            for row in rows
+            if row.entry.log is Log.FROM_CLIENT and row.resolved_at is None
         )
 
     # subscriptions
@@ -292,8 +380,8 @@ class MemoryStore:
             return rules.subscription_of(self._lanes[known]), True
         check_leg(self._view(subscription.account_sid, subscription.leg_sid))
         rules.check_room(sum(self._is_open_subscription(lane_id) for lane_id in leg.lanes), limits)
-        end = leg.end(Log.FROM_CLIENT)
-        start = rules.first_number(Log.FROM_CLIENT, limits) - 1 if end is None else end
+        first = rules.first_number(Log.FROM_CLIENT, limits)
+        start = rules.start_of(subscription, first, leg.end(Log.FROM_CLIENT))
         self._put_lane(rules.subscription_record(subscription, start))
         self._remember(subscription.account_sid, subscription.leg_sid, idempotency, subscription.sid)
         return subscription, False
@@ -343,11 +431,14 @@ class MemoryStore:
         claimed = rules.claim(record, self._end(record), now=now, lease_until=lease_until)
         return None if claimed is None else self._turn(claimed)
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float) -> Turn | None:
+    async def settle(
+        self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None
+    ) -> Turn | None:
         record = self._lanes.get(turn.lane.id)
         if record is None:
             return None
-        change = rules.settle(record, turn.lease, verdict, self._end(record), now=now, lease_until=lease_until)
+        end = self._end(record)
+        change = rules.settle(record, turn.lease, verdict, end, now=now, lease_until=lease_until, attempt=attempt)
         if change is None:
             return None
         self._apply(change, now)
@@ -356,6 +447,33 @@ class MemoryStore:
     async def lanes(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Lane]:
         found = (record.lane for record in reversed(self._lanes.values()))
         return list(islice((x for x in found if x.account_sid == account and leg in (None, x.leg_sid)), limit))
+
+    async def lane(self, account: AccountSid, lane_id: str) -> Lane | None:
+        record = self._lanes.get(lane_id)
+        return record.lane if record is not None and record.lane.account_sid == account else None
+
+    async def lane_page(
+        self, account: AccountSid, kind: LaneKind, leg: CallSid | None, page: PageRequest
+    ) -> PageResult[Lane]:
+        def wanted(lane: Lane) -> bool:
+            return lane.kind is kind and leg in (None, lane.leg_sid)
+
+        mine = (record.lane for record in self._lanes.values() if record.lane.account_sid == account)
+        return _page(mine, wanted, lambda lane: lane.id, page)
+
+    async def add_replays(self, replays: Sequence[Replay]) -> None:
+        for replay in replays:
+            if await self.call(replay.account_sid, replay.leg_sid) is None:
+                raise errors.Refused(errors.NOT_FOUND)
+        for replay in replays:
+            self._put_lane(rules.replay_record(replay))
+
+    async def end_replay(self, account: AccountSid, lane_id: str) -> bool:
+        record = self._lanes.get(lane_id)
+        if record is None or record.lane.account_sid != account or not rules.is_open_replay(record.lane):
+            return False
+        self._apply(rules.end_lane(record, self._end(record), rules.REPLAY_STOPPED), record.lane.created_at)
+        return True
 
     # alerts
 
@@ -381,7 +499,7 @@ class MemoryStore:
         if call is None or call.account_sid != account:
             return None
         leg = self._leg(sid)
-        waiting = (leg.end(Log.TO_CLIENT) or 0) - max(leg.cursors.values(), default=0)
+        waiting = (leg.end(Log.TO_CLIENT) or 0) - max((receipt.seq for receipt in leg.receipts), default=0)
         return LegView(status=call.status, sdk_leg=call.sdk_leg, waiting=waiting)
 
     def _first_resource(self, account: AccountSid, leg: CallSid, claim: IdempotencyClaim | None) -> str | None:
@@ -410,7 +528,7 @@ class MemoryStore:
     def _turn(self, record: LaneRecord) -> Turn:
         self._put_lane(record)
         lane = record.lane
-        head = next(iter(self._leg(lane.leg_sid).after(rules.LOG_OF[lane.kind], lane.cursor)))
+        head = next(iter(self._leg(lane.leg_sid).after(rules.LOG_OF[lane.kind], rules.head(lane) - 1)))
         return Turn(lane=lane, entry=head, lease=record.lease)
 
     def _apply(self, change: rules.Change, at: float) -> None:
@@ -418,10 +536,34 @@ class MemoryStore:
         lane = change.record.lane
         for entry in self._leg(lane.leg_sid).numbered(rules.LOG_OF[lane.kind], change.given_up):
             self._give_up(entry, lane.id, change.reason, at)
+        if change.delivery is not None:
+            self._keep(lane.leg_sid, change.delivery)
+        if change.resolved is not None:
+            self._resolve(lane, change.resolved, at)
+
+    def _keep(self, leg: CallSid, delivery: Delivery) -> None:
+        deliveries = self._kept_leg(leg).deliveries
+        key = (delivery.seq, delivery.lane_id[2:])
+        known = deliveries.get(key)
+        deliveries[key] = delivery if known is None else replace(delivery, first_at=known.first_at)
+
+    def _resolve(self, lane: Lane, seq: int, at: float) -> None:
+        for key, row in self._undelivered.items():
+            place = key[:3] == (lane.leg_sid, Log.FROM_CLIENT, seq)
+            if place and lane.origin in (None, row.reader) and row.resolved_at is None:
+                self._undelivered[key] = replace(row, resolved_at=at, resolved_by=ReplaySid(lane.id))
 
     def _give_up(self, entry: Entry, reader: str, reason: str, at: float) -> None:
         key = (entry.leg_sid, entry.log, entry.seq, reader)
         self._undelivered.setdefault(key, Undelivered(entry, reader, reason, at))
+
+
+def _receipts_of(receipts: Sequence[Receipt], numbers: range) -> Sequence[Receipt]:
+    if not numbers:
+        return []
+    ordered = sorted(receipts, key=lambda receipt: (receipt.seq, receipt.reader))
+    last = next((receipt.seq for receipt in ordered if receipt.seq >= numbers.stop - 1), numbers.stop)
+    return [receipt for receipt in ordered if numbers.start <= receipt.seq <= last]
 
 
 def _matches(call: Call, where: CallFilter) -> bool:
@@ -441,22 +583,25 @@ def _within(at: float | None, start: float | None, end: float | None) -> bool:
     return at is not None and (start is None or at >= start) and (end is None or at < end)
 
 
-def _page(mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest) -> PageResult[T]:
+def _page(
+    mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest
+) -> PageResult[T]:
     """A page of the wanted rows among an owner's, which are given oldest first.
 
-    The request may name any of the owner's rows: one may have left the list since it was shown. A sid that is none of
-    them gives an empty page.
+    A sid that is none of the owner's rows gives an empty page.
     """
     newest_first = list(mine)[::-1]
-    anchor = page.after or page.before
-    if anchor is None:
-        listed = [row for row in newest_first if wanted(row)]
-        return PageResult(listed[: page.size], has_next=len(listed) > page.size, has_previous=False)
-    place = next((i for i, row in enumerate(newest_first) if sid(row) == anchor), None)
-    if place is None:
-        return PageResult((), has_next=False, has_previous=False)
-    if page.after:
-        older = [row for row in newest_first[place + 1 :] if wanted(row)]
-        return PageResult(older[: page.size], has_next=len(older) > page.size, has_previous=True)
+    anchor = page.first or page.after or page.before
+    place = 0
+    if anchor is not None:
+        found = next((i for i, row in enumerate(newest_first) if sid(row) == anchor), None)
+        if found is None:
+            return PageResult((), has_next=False, has_previous=False)
+        place = found + (anchor == page.after)
     newer = [row for row in newest_first[:place] if wanted(row)]
-    return PageResult(newer[-page.size :], has_next=True, has_previous=len(newer) > page.size)
+    older = [row for row in newest_first[place:] if wanted(row)]
+    if anchor is not None and anchor == page.before:
+        return PageResult(newer[-page.size :], has_next=True, has_previous=len(newer) > page.size, following=anchor)
+    more = len(older) > page.size
+    following = sid(older[page.size]) if more else None
+    return PageResult(older[: page.size], has_next=more, has_previous=anchor is not None, following=following)

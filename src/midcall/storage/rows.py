@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from midcall.core import sids
 from midcall.core.accounts import Account, AccountStatus, ApiKey, Application
 from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Direction, Status
-from midcall.core.lanes import Encoding, Lane, LaneKind, LaneState
-from midcall.core.messages import Entry, Log
-from midcall.core.sids import AccountSid, AlertSid, ApplicationSid, CallSid, KeySid
+from midcall.core.lanes import Delivery, DeliveryState, Encoding, Lane, LaneKind, LaneState, Undelivered
+from midcall.core.messages import Entry, Log, Receipt
+from midcall.core.sids import AccountSid, AlertSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
 from midcall.storage import rules
 from midcall.storage.queries import Row
 from midcall.storage.rules import LaneRecord
 
 LOG_CODES: Final = {Log.FROM_CLIENT: 0, Log.TO_CLIENT: 1, Log.STATUS: 2}
 _LOGS: Final = tuple(LOG_CODES)
-_KINDS: Final = {LOG_CODES[log]: kind for kind, log in rules.LOG_OF.items()}
-_LANE_PREFIXES: Final = {LaneKind.MESSAGES: "ZY", LaneKind.STATUS: "CA"}
+_KINDS: Final = {(LOG_CODES[log], kind is LaneKind.REPLAY): kind for kind, log in rules.LOG_OF.items()}
+LANE_PREFIXES: Final = {LaneKind.MESSAGES: "ZY", LaneKind.STATUS: "CA", LaneKind.REPLAY: "RP"}
+_KIND_OF_PREFIX: Final = {prefix: kind for kind, prefix in LANE_PREFIXES.items()}
+_pairs: Final = msgspec.json.Decoder(list[tuple[int, int]])
 _MESSAGE_PREFIX: Final = "KX"
 
 
@@ -102,6 +106,8 @@ def application_row(application: Application) -> Row:
         application.sms_fallback_method,
         application.sms_status_callback,
         application.message_status_callback,
+        application.message_callback,
+        application.message_callback_method,
     )
 
 
@@ -126,6 +132,8 @@ def application(row: Row) -> Application:
         sms_fallback_method=row[16],
         sms_status_callback=row[17],
         message_status_callback=row[18],
+        message_callback=row[19],
+        message_callback_method=row[20],
     )
 
 
@@ -229,12 +237,12 @@ def alert(row: Row) -> Alert:
 
 def lane_key(lane_id: str) -> tuple[bytes, int]:
     """(sid, log) of a lane; no lane has the key of an id that is none."""
-    kind = LaneKind.STATUS if lane_id.startswith("CA") else LaneKind.MESSAGES
-    return key(lane_id, _LANE_PREFIXES[kind]), LOG_CODES[rules.LOG_OF[kind]]
+    kind = _KIND_OF_PREFIX.get(lane_id[:2], LaneKind.MESSAGES)
+    return key(lane_id, LANE_PREFIXES[kind]), LOG_CODES[rules.LOG_OF[kind]]
 
 
-def lane_id(sid: bytes, log: int) -> str:
-    return _LANE_PREFIXES[_KINDS[log]] + sid.hex()
+def lane_id(sid: bytes, log: int, is_replay: int) -> str:
+    return LANE_PREFIXES[_KINDS[log, bool(is_replay)]] + sid.hex()
 
 
 def lane_row(record: LaneRecord, ready_at: float | None) -> Row:
@@ -244,7 +252,7 @@ def lane_row(record: LaneRecord, ready_at: float | None) -> Row:
         LOG_CODES[rules.LOG_OF[lane.kind]],
         sids.to_bytes(lane.account_sid),
         sids.to_bytes(lane.leg_sid),
-        record.created_at,
+        lane.created_at,
         lane.url,
         lane.method,
         None if lane.encoding is None else lane.encoding.value,
@@ -256,20 +264,29 @@ def lane_row(record: LaneRecord, ready_at: float | None) -> Row:
         record.lease,
         record.leased_until,
         int(record.deleted),
+        lane.start,
+        None if lane.numbers is None else _numbers_text(lane.numbers),
+        None if lane.origin is None else sids.to_bytes(lane.origin),
+        lane.reason,
         ready_at,
     )
+
+
+def _numbers_text(numbers: tuple[range, ...]) -> str:
+    return msgspec.json.encode([(run.start, run.stop - 1) for run in numbers]).decode()
 
 
 def lane(row: Row) -> tuple[LaneRecord, int]:
     """The lane and the last number of its log; the lane's own cursor when the log is empty."""
     sid, log, account, leg, created_at, url, method, encoding, cursor, attempts, due_at, state, closing, *rest = row
-    lease, leased_until, deleted, end = rest
+    lease, leased_until, deleted, start, numbers, origin, reason, end = rest
+    kind = _KINDS[log, numbers is not None]
     record = LaneRecord(
         lane=Lane(
-            id=lane_id(sid, log),
+            id=LANE_PREFIXES[kind] + sid.hex(),
             account_sid=AccountSid("AC" + account.hex()),
             leg_sid=CallSid("CA" + leg.hex()),
-            kind=_KINDS[log],
+            kind=kind,
             url=url,
             method=method,
             encoding=None if encoding is None else Encoding(encoding),
@@ -278,10 +295,56 @@ def lane(row: Row) -> tuple[LaneRecord, int]:
             due_at=due_at,
             state=LaneState(state),
             closing=bool(closing),
+            created_at=created_at,
+            start=start,
+            numbers=None if numbers is None else tuple(range(a, b + 1) for a, b in _pairs.decode(numbers)),
+            origin=None if origin is None else SubscriptionSid("ZY" + origin.hex()),
+            reason=reason,
         ),
-        created_at=created_at,
         lease=lease,
         leased_until=leased_until,
         deleted=bool(deleted),
     )
     return record, cursor if end is None else end
+
+
+def delivery_row(leg: CallSid, delivery: Delivery) -> Row:
+    return (
+        sids.to_bytes(leg),
+        delivery.seq,
+        sids.to_bytes(delivery.lane_id),
+        int(delivery.lane_id.startswith(LANE_PREFIXES[LaneKind.REPLAY])),
+        delivery.state.value,
+        delivery.attempts,
+        delivery.status,
+        delivery.error,
+        delivery.first_at,
+        delivery.last_at,
+        delivery.settled_at,
+    )
+
+
+def delivery(row: Row) -> Delivery:
+    seq, lane, is_replay, state, attempts, status, error, first_at, last_at, settled_at = row
+    return Delivery(
+        lane_id=lane_id(lane, LOG_CODES[Log.FROM_CLIENT], is_replay),
+        seq=seq,
+        state=DeliveryState(state),
+        attempts=attempts,
+        status=status,
+        error=error,
+        first_at=first_at,
+        last_at=last_at,
+        settled_at=settled_at,
+    )
+
+
+def receipt(row: Row) -> Receipt:
+    reader, seq, written_at, at = row
+    return Receipt(reader=reader, seq=seq, written_at=written_at, at=at)
+
+
+def undelivered(row: Row) -> Undelivered:
+    reader, reason, at, resolved_at, resolved_by, *entry_row = row
+    replay = None if resolved_by is None else ReplaySid("RP" + resolved_by.hex())
+    return Undelivered(entry(tuple(entry_row)), reader, reason, at, resolved_at, replay)

@@ -19,10 +19,10 @@ from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
-from midcall.core.lanes import Lane, Turn, Undelivered
+from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, Transition
+from midcall.ports import PageRequest, PageResult, Saved, Standing, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
 from midcall.storage.verbs import calls, lanes, messages, resources
@@ -153,6 +153,9 @@ class SqliteStore:
     async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
         return await self._writer.submit(partial(calls.delete, account=account, sid=sid), scrub=True)
 
+    async def surplus(self, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
+        return await self._reader.submit(partial(calls.surplus, account=account, keep=keep, limit=limit))
+
     async def purge(self, now: float) -> None:
         await self._writer.submit(partial(calls.purge, now=now))
 
@@ -171,11 +174,36 @@ class SqliteStore:
     async def cursor(self, leg: CallSid, reader: str) -> int:
         return await self._writer.submit(partial(messages.cursor, leg=leg, reader=reader))
 
-    def move_cursor(self, leg: CallSid, reader: str, seq: int) -> None:
-        self._writer.submit_soon(partial(messages.move_cursor, leg=leg, reader=reader, seq=seq))
+    def move_cursor(
+        self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None, at: float | None = None
+    ) -> None:
+        self._writer.submit_soon(
+            partial(messages.move_cursor, leg=leg, reader=reader, seq=seq, written_at=written_at, at=at)
+        )
 
-    async def undelivered(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
-        return await self._reader.submit(partial(messages.undelivered, account=account, leg=leg, limit=limit))
+    def bound_writes(self, leg: CallSid, reader: str, seq: int | None) -> None:
+        self._writer.submit_soon(partial(messages.bound_writes, leg=leg, reader=reader, seq=seq))
+
+    async def entry(self, account: AccountSid, leg: CallSid, sid: str) -> Entry | None:
+        return await self._reader.submit(partial(messages.message, account=account, leg=leg, sid=sid))
+
+    async def entries(self, account: AccountSid, leg: CallSid, log: Log | None, page: PageRequest) -> PageResult[Entry]:
+        return await self._reader.submit(partial(messages.listed, account=account, leg=leg, log=log, request=page))
+
+    async def standing(self, account: AccountSid, leg: CallSid, from_client: range, to_client: range) -> Standing:
+        return await self._reader.submit(
+            partial(messages.standing, account=account, leg=leg, from_client=from_client, to_client=to_client)
+        )
+
+    async def undelivered(
+        self, account: AccountSid, leg: CallSid | None, limit: int, *, since: float | None = None
+    ) -> Sequence[Undelivered]:
+        return await self._reader.submit(
+            partial(messages.undelivered, account=account, leg=leg, limit=limit, since=since)
+        )
+
+    async def missed(self, account: AccountSid, leg: CallSid | None, since: float | None) -> Sequence[Missed]:
+        return await self._reader.submit(partial(messages.missed, account=account, leg=leg, since=since))
 
     # subscriptions
 
@@ -203,13 +231,29 @@ class SqliteStore:
     async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
         return await self._writer.submit(partial(lanes.claim, lane_id=lane_id, now=now, lease_until=lease_until))
 
-    async def settle(self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float) -> Turn | None:
+    async def settle(
+        self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None
+    ) -> Turn | None:
         return await self._writer.submit(
-            partial(lanes.settle, turn=turn, verdict=verdict, now=now, lease_until=lease_until)
+            partial(lanes.settle, turn=turn, verdict=verdict, now=now, lease_until=lease_until, attempt=attempt)
         )
 
     async def lanes(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Lane]:
         return await self._reader.submit(partial(lanes.listed, account=account, leg=leg, limit=limit))
+
+    async def lane(self, account: AccountSid, lane_id: str) -> Lane | None:
+        return await self._reader.submit(partial(lanes.fetch, account=account, lane_id=lane_id))
+
+    async def lane_page(
+        self, account: AccountSid, kind: LaneKind, leg: CallSid | None, page: PageRequest
+    ) -> PageResult[Lane]:
+        return await self._reader.submit(partial(lanes.lane_page, account=account, kind=kind, leg=leg, request=page))
+
+    async def add_replays(self, replays: Sequence[Replay]) -> None:
+        await self._writer.submit(partial(lanes.add_replays, replays=replays))
+
+    async def end_replay(self, account: AccountSid, lane_id: str) -> bool:
+        return await self._writer.submit(partial(lanes.end_replay, account=account, lane_id=lane_id))
 
     # alerts
 

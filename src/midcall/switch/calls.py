@@ -13,7 +13,7 @@ from midcall.core import errors, events, sids
 from midcall.core.accounts import Application
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.errors import Refused
-from midcall.core.leg import Leg
+from midcall.core.leg import Leg, MessageCallback
 from midcall.core.run import Script
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid
 from midcall.core.twiml import MAX_IDENTITY_CHARS, STATUS_EVENTS, StatusCallback
@@ -146,6 +146,7 @@ class Calls:
             script=_script_of(application),
             custom=list(placed.parameters),
             reporting=_reporting_of(application),
+            message_callback=_message_callback_of(application),
             offer=placed.offer,
             holder=placed.device,
             resume_window_s=max(placed.resume_window_s, self._resume_floor_s),
@@ -160,7 +161,8 @@ class Calls:
         """
         self._check_open()
         identity, custom = _client_of(new.to)
-        script, reporting = await self._instructions(new)
+        application = await self._application(new)
+        script, reporting = _instructions(new) if application is None else _given_by(application)
         now = self._clock.now()
         call = Call(
             sid=CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES))),
@@ -181,6 +183,7 @@ class Calls:
             script=script,
             custom=custom,
             reporting=reporting,
+            message_callback=None if application is None else _message_callback_of(application),
             resume_window_s=self._resume_floor_s,
             ring_timeout_s=new.timeout_s,
             time_limit_s=new.time_limit_s,
@@ -196,28 +199,13 @@ class Calls:
             self._legs.tell(leg.sid, events.ServerStopped())
         return call
 
-    async def _instructions(self, new: NewCall) -> tuple[Script, StatusCallback | None]:
-        """The TwiML and the reporting of a REST call: its own, or its application's (rest-api.md 3.3)."""
-        if new.application_sid is not None:
-            application = await self._store.application(new.account_sid, new.application_sid)
-            if application is None:
-                raise Refused(errors.APPLICATION_NOT_FOUND)
-            return _script_of(application), _reporting_of(application)
-        script = Script(
-            url=new.url or "",
-            method=new.method,
-            twiml=None if new.url else new.twiml,
-            fallback_url=new.fallback_url or "",
-            fallback_method=new.fallback_method,
-        )
-        reporting = None
-        if new.status_callback:
-            reporting = StatusCallback(
-                url=new.status_callback,
-                method=_method(new.status_callback_method),
-                events=tuple(event for event in STATUS_EVENTS if event in new.status_callback_events),
-            )
-        return script, reporting
+    async def _application(self, new: NewCall) -> Application | None:
+        if new.application_sid is None:
+            return None
+        application = await self._store.application(new.account_sid, new.application_sid)
+        if application is None:
+            raise Refused(errors.APPLICATION_NOT_FOUND)
+        return application
 
     async def update(self, account: AccountSid, sid: CallSid, update: CallUpdate) -> Call:
         """End or redirect a call; the row as it is afterwards.
@@ -360,6 +348,36 @@ class Calls:
 
 def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
+
+
+def _instructions(new: NewCall) -> tuple[Script, StatusCallback | None]:
+    """The TwiML and the reporting that a REST call brings itself."""
+    script = Script(
+        url=new.url or "",
+        method=new.method,
+        twiml=None if new.url else new.twiml,
+        fallback_url=new.fallback_url or "",
+        fallback_method=new.fallback_method,
+    )
+    reporting = None
+    if new.status_callback:
+        reporting = StatusCallback(
+            url=new.status_callback,
+            method=_method(new.status_callback_method),
+            events=tuple(event for event in STATUS_EVENTS if event in new.status_callback_events),
+        )
+    return script, reporting
+
+
+def _given_by(application: Application) -> tuple[Script, StatusCallback | None]:
+    """The TwiML and the reporting of a call that names an application (rest-api.md 3.3)."""
+    return _script_of(application), _reporting_of(application)
+
+
+def _message_callback_of(application: Application) -> MessageCallback | None:
+    if not application.message_callback:
+        return None
+    return MessageCallback(url=application.message_callback, method=application.message_callback_method)
 
 
 def _script_of(application: Application) -> Script:

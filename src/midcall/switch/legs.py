@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -34,9 +35,9 @@ from midcall.core.effects import (
     TellRoom,
 )
 from midcall.core.leg import Leg
-from midcall.core.messages import Log
+from midcall.core.messages import Log, Subscription
 from midcall.core.sdp import NO_MEDIA_SDP
-from midcall.core.sids import AccountSid, AlertSid, CallSid
+from midcall.core.sids import AccountSid, AlertSid, CallSid, SubscriptionSid
 from midcall.ports import (
     AnswerReady,
     ApplyAnswer,
@@ -95,6 +96,7 @@ class Legs:
         clock: Clock,
         entropy: Entropy,
         trace: Trace,
+        first_sequence: int = 1,
         forgetful: bool = False,
     ) -> None:
         self._store = store
@@ -105,6 +107,7 @@ class Legs:
         self._clock = clock
         self._entropy = entropy
         self._trace = trace
+        self._first_sequence = first_sequence
         self._work: set[asyncio.Task[None]] = set()
         self._ringing: dict[tuple[AccountSid, str], set[CallSid]] = {}
         self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
@@ -154,7 +157,8 @@ class Legs:
         leg, now = self.decode(state), self._clock.now()
         leg.dialing = leg.dialed_by = None
         effects = leg.handle(events.ServerStopped(), now=now)
-        await self._store.save(self.step(leg, events.ServerStopped(), effects, now))
+        step = self.step(leg, events.ServerStopped(), effects, now)
+        await self._store.save(replace(step, reader=leg.holder, receipts_lost=True))
         await self.list_undelivered(leg)
 
     async def list_undelivered(self, leg: Leg) -> None:
@@ -179,6 +183,7 @@ class Legs:
         return machine.handle(event, now=now)
 
     def step(self, machine: Leg, event: events.LegEvent | None, effects: Sequence[LegEffect], now: float) -> Transition:
+        subscriptions = self._message_callback(machine, now)
         reports = [effect for effect in effects if isinstance(effect, Report)]
         alerts = [effect for effect in effects if isinstance(effect, RaiseAlert)]
         moved = event is None or any(isinstance(effect, Note) and effect.kind == MOVED for effect in effects)
@@ -192,7 +197,29 @@ class Legs:
             status_lane=_status_lane(machine, event),
             status_entries=[call_parameters.status_callback(report) for report in reports],
             reader=self._devices.reader(machine.sid) if machine.status.is_final else None,
+            subscriptions=subscriptions,
+            first_sequence=self._first_sequence,
             alerts=[self._alert(machine, alert, now) for alert in alerts],
+        )
+
+    def _message_callback(self, leg: Leg, now: float) -> Sequence[Subscription]:
+        """The subscription of the leg's application, opened by the step that makes the leg active: no message of its
+        client can have come before. The leg is marked, so that it is opened once."""
+        wanted = leg.message_callback
+        if wanted is None or leg.hears_messages or not leg.status.is_active:
+            return ()
+        leg.hears_messages = True
+        sid = SubscriptionSid(sids.mint("ZY", self._entropy(sids.ENTROPY_BYTES)))
+        return (
+            Subscription(
+                sid=sid,
+                account_sid=leg.call.account_sid,
+                leg_sid=leg.sid,
+                callback=wanted.url,
+                method=wanted.method,
+                created_at=now,
+                from_start=True,
+            ),
         )
 
     def _alert(self, leg: Leg, wanted: RaiseAlert, now: float) -> Alert:

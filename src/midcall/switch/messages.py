@@ -159,9 +159,17 @@ class Messages:
         """Where a reader of the leg's to_client log stopped."""
         return await self._store.cursor(leg, reader)
 
-    def received(self, leg: CallSid, reader: str, seq: int) -> None:
-        """The client has everything up to here."""
-        self._store.move_cursor(leg, reader, seq)
+    def received(self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None) -> None:
+        """The client has everything up to here, which was first written at `written_at` (epoch seconds)."""
+        self._store.move_cursor(leg, reader, seq, written_at=written_at, at=self._clock.now())
+
+    def client_away(self, leg: CallSid, reader: str, position: int) -> None:
+        """The leg's client has lost its socket; nothing after that position is written until it is back."""
+        self._store.bound_writes(leg, reader, max(0, position))
+
+    def client_back(self, leg: CallSid, reader: str) -> None:
+        """The client is back; `cursor` waits until that is stored."""
+        self._store.bound_writes(leg, reader, None)
 
     # checks
 

@@ -82,6 +82,7 @@ class Rooms:
             whisper=Script(url=client.url, method=client.method) if client.url else None,
             custom=list(client.parameters),
             reporting=client.status_callback,
+            message_callback=parent.message_callback,
             time_limit_s=dial.time_limit_s,
             dialed_by=dial.room,
         )

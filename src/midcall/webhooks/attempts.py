@@ -11,7 +11,7 @@ from midcall.core import delivery, overrides, sids
 from midcall.core.alerts import Alert, Level
 from midcall.core.delivery import Attempted, EndLane, StepOver, Verdict
 from midcall.core.errors import Refused
-from midcall.core.lanes import Encoding, Lane, LaneKind, Turn
+from midcall.core.lanes import Attempt, Encoding, Lane, LaneKind, Turn
 from midcall.core.overrides import Overrides
 from midcall.core.sids import AccountSid, AlertSid
 from midcall.ports import Clock, Entropy, Outcome, Request, Sender, Store, Trace, TraceEvent
@@ -37,11 +37,13 @@ class Judged:
     Attributes:
         answered: whether its host answered at all; None: it was not asked.
         took_s: from the first request to the last answer.
+        attempt: what is kept of it; None: nothing was sent.
     """
 
     verdict: Verdict
     answered: bool | None = None
     took_s: float = 0.0
+    attempt: Attempt | None = None
 
 
 class Attempts:
@@ -75,7 +77,7 @@ class Attempts:
             return Judged(EndLane("the account does not exist any more"))
         if asked is not None:
             await self._warn_of_overrides(lane, asked)
-        started = self._clock.monotonic()
+        started, sent_at = self._clock.monotonic(), self._clock.now()
         try:
             attempted = await self._attempt(turn, asked, token)
         except Unbuildable as problem:
@@ -85,7 +87,8 @@ class Attempts:
         now = self._clock.now()
         verdict = delivery.judge(attempted, lane, entry_at=entry.at, schedule=schedule, now=now, jitter=self._jitter())
         await self._complain(turn, attempted, verdict)
-        return Judged(verdict, attempted.status is not None, took_s)
+        attempt = Attempt(sent_at=sent_at, status=attempted.status, error=attempted.error)
+        return Judged(verdict, attempted.status is not None, took_s, attempt)
 
     async def _attempt(self, turn: Turn, asked: Overrides | None, token: str) -> Attempted:
         """One attempt; where the URL asks for retries at once, as many as it takes."""
@@ -205,13 +208,14 @@ class Attempts:
 
 def _prepare(turn: Turn, encoding: Encoding, auth_token: str) -> Prepared:
     lane, entry = turn.lane, turn.entry
-    token = callbacks.idempotency_token(lane.id, entry.sid)
+    token = callbacks.idempotency_token(lane.first_delivered_by, entry.sid)
     if lane.kind is LaneKind.STATUS:
         params = callbacks.status_params(entry)
         return callbacks.form_request(lane.method, lane.url, params, auth_token=auth_token, token=token)
-    return callbacks.message_request(
+    prepared = callbacks.message_request(
         entry, url=lane.url, method=lane.method, encoding=encoding, auth_token=auth_token, token=token
     )
+    return callbacks.marked(prepared, lane.id) if lane.kind is LaneKind.REPLAY else prepared
 
 
 def _request(lane: Lane, prepared: Prepared, limits: Overrides, total_s: float, auth_token: str) -> Request:
@@ -236,4 +240,10 @@ def _fields(turn: Turn) -> dict[str, str]:
 
 def _lane_fields(lane: Lane) -> dict[str, str]:
     fields = {"account_sid": lane.account_sid, "call_sid": lane.leg_sid}
-    return {**fields, "subscription_sid": lane.id} if lane.kind is LaneKind.MESSAGES else fields
+    match lane.kind:
+        case LaneKind.MESSAGES:
+            return {**fields, "subscription_sid": lane.id}
+        case LaneKind.REPLAY:
+            return {**fields, "replay_sid": lane.id}
+        case LaneKind.STATUS:
+            return fields

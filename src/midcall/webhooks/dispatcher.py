@@ -13,7 +13,7 @@ from typing import Final
 
 from midcall.core.delivery import RetryAt, Verdict
 from midcall.core.errors import Refused
-from midcall.core.lanes import Encoding, LaneState, Turn
+from midcall.core.lanes import Attempt, Encoding, LaneState, Turn
 from midcall.core.messages import Log
 from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace
 from midcall.webhooks.attempts import TOTAL_S, Attempts
@@ -218,11 +218,13 @@ class Dispatcher:
             if judged.answered is not None:
                 is_prompt = judged.answered and judged.took_s < PROMPT_S
                 self._slots.note(host, prompt=is_prompt, took_s=judged.took_s)
-            following = await self._settle(following.turn, judged.verdict)
+            following = await self._settle(following.turn, judged.verdict, judged.attempt)
         return following
 
-    async def _settle(self, turn: Turn, verdict: Verdict) -> _Held | None:
-        following = await self._store.settle(turn, verdict, now=self._clock.now(), lease_until=self._lease_until())
+    async def _settle(self, turn: Turn, verdict: Verdict, attempt: Attempt | None = None) -> _Held | None:
+        following = await self._store.settle(
+            turn, verdict, now=self._clock.now(), lease_until=self._lease_until(), attempt=attempt
+        )
         if isinstance(verdict, RetryAt):
             self._wake_at(verdict.due_at)
         return self._held(following)

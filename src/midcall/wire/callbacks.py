@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, quote_plus
 from uuid import UUID, uuid5
@@ -23,6 +23,7 @@ from midcall.wire.urls import callback_url_problem, request_url, with_query
 
 __all__ = [
     "IDEMPOTENCY_HEADER",
+    "REPLAY_HEADER",
     "USER_AGENT",
     "Prepared",
     "Unbuildable",
@@ -30,6 +31,7 @@ __all__ = [
     "content_text",
     "form_request",
     "idempotency_token",
+    "marked",
     "message_params",
     "message_request",
     "resigner",
@@ -42,6 +44,9 @@ USER_AGENT: Final = "TwilioProxy/1.1"
 """What existing allow-lists of webhook endpoints expect."""
 
 IDEMPOTENCY_HEADER: Final = "I-Twilio-Idempotency-Token"
+
+REPLAY_HEADER: Final = "X-Midcall-Replay"
+"""The sid of the replay that sends a message once more; first deliveries do not have it."""
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=UTF-8"
 _JSON: Final = "application/json"
@@ -86,6 +91,11 @@ def message_request(
         return form_request(method, url, params, auth_token=auth_token, token=token)
     body = msgspec.json.encode(dict(params))
     return _post(_checked(url), params, body, _JSON, auth_token, token)
+
+
+def marked(prepared: Prepared, replay: str) -> Prepared:
+    """The callback of a replay: the same in everything but one header, which says that somebody asked for it."""
+    return replace(prepared, headers={**prepared.headers, REPLAY_HEADER: replay})
 
 
 def form_request(method: str, url: str, params: Params, *, auth_token: str, token: str) -> Prepared:

@@ -58,8 +58,14 @@ DELETE FROM calls WHERE account = ? AND sid = ?
 -- name: delete_entries
 DELETE FROM entries WHERE leg = ?
 
--- name: delete_cursors
-DELETE FROM cursors WHERE leg = ?
+-- name: delete_receipts
+DELETE FROM receipts WHERE leg = ?
+
+-- name: delete_bounds
+DELETE FROM bounds WHERE leg = ?
+
+-- name: delete_deliveries
+DELETE FROM deliveries WHERE leg = ?
 
 -- name: delete_lanes
 DELETE FROM lanes WHERE leg = ?
@@ -78,3 +84,16 @@ DELETE FROM idempotency
 WHERE EXISTS (
     SELECT 1 FROM calls WHERE sid = idempotency.leg AND is_final AND coalesce(ended_at, updated_at) <= ?
 )
+
+-- name: surplus
+-- Logs have no gaps, so their first and last numbers count them.
+WITH counted AS (
+    SELECT row, sid, is_final,
+        coalesce((SELECT max(seq) FROM entries WHERE leg = calls.sid AND log = 0)
+            - (SELECT min(seq) FROM entries WHERE leg = calls.sid AND log = 0) + 1, 0)
+        + coalesce((SELECT max(seq) FROM entries WHERE leg = calls.sid AND log = 1)
+            - (SELECT min(seq) FROM entries WHERE leg = calls.sid AND log = 1) + 1, 0) AS messages
+    FROM calls WHERE account = :account
+),
+summed AS (SELECT row, sid, is_final, messages, sum(messages) OVER (ORDER BY row DESC) - messages AS newer FROM counted)
+SELECT sid FROM summed WHERE newer >= :keep AND messages > 0 AND is_final ORDER BY row LIMIT :limit

@@ -43,9 +43,9 @@ INSERT INTO applications (
     sid, account, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
     voice_fallback_method, status_callback, status_callback_method, voice_caller_id_lookup,
     public_application_connect_enabled, sms_url, sms_method, sms_fallback_url, sms_fallback_method,
-    sms_status_callback, message_status_callback
+    sms_status_callback, message_status_callback, message_callback, message_callback_method
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sid) DO UPDATE SET
     account = excluded.account, friendly_name = excluded.friendly_name, created_at = excluded.created_at,
     updated_at = excluded.updated_at, voice_url = excluded.voice_url, voice_method = excluded.voice_method,
@@ -55,14 +55,15 @@ ON CONFLICT (sid) DO UPDATE SET
     public_application_connect_enabled = excluded.public_application_connect_enabled,
     sms_url = excluded.sms_url, sms_method = excluded.sms_method, sms_fallback_url = excluded.sms_fallback_url,
     sms_fallback_method = excluded.sms_fallback_method, sms_status_callback = excluded.sms_status_callback,
-    message_status_callback = excluded.message_status_callback
+    message_status_callback = excluded.message_status_callback, message_callback = excluded.message_callback,
+    message_callback_method = excluded.message_callback_method
 
 -- name: application
 SELECT
     sid, account, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
     voice_fallback_method, status_callback, status_callback_method, voice_caller_id_lookup,
     public_application_connect_enabled, sms_url, sms_method, sms_fallback_url, sms_fallback_method,
-    sms_status_callback, message_status_callback
+    sms_status_callback, message_status_callback, message_callback, message_callback_method
 FROM applications WHERE account = ? AND sid = ?
 
 -- name: list_applications
@@ -70,7 +71,7 @@ SELECT
     row, sid, account, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
     voice_fallback_method, status_callback, status_callback_method, voice_caller_id_lookup,
     public_application_connect_enabled, sms_url, sms_method, sms_fallback_url, sms_fallback_method,
-    sms_status_callback, message_status_callback
+    sms_status_callback, message_status_callback, message_callback, message_callback_method
 FROM applications
 WHERE account = :account AND (:friendly_name IS NULL OR friendly_name = :friendly_name)
 

@@ -19,13 +19,22 @@ from midcall.storage.verbs.messages import append, give_up, last_seq
 from midcall.storage.verbs.pages import page
 
 _timers: Final = msgspec.json.Decoder(dict[str, float])
-_ROWS_OF_A_LEG: Final = ("delete_undelivered", "delete_lanes", "delete_cursors", "delete_idempotency", "delete_entries")
+_ROWS_OF_A_LEG: Final = (
+    "delete_undelivered",
+    "delete_lanes",
+    "delete_receipts",
+    "delete_bounds",
+    "delete_deliveries",
+    "delete_idempotency",
+    "delete_entries",
+)
 
 
 def save(db: apsw.Connection, transition: Transition) -> None:
     """One step of an actor, in the order its docstring gives."""
     _save_actor(db, transition)
-    if transition.call is not None or transition.status_lane is not None or transition.status_entries:
+    is_of_leg = transition.status_lane is not None or transition.status_entries or transition.subscriptions
+    if transition.call is not None or is_of_leg:
         _save_leg(db, transition)
     for alert in transition.alerts:
         run(db, "put_alert", rows.alert_row(alert))
@@ -51,7 +60,9 @@ def _save_leg(db: apsw.Connection, transition: Transition) -> None:
     if _has_ended(db, leg):
         lanes.close_all(db, leg)
         if not ended_before:
-            _give_up_on_client(db, leg, transition.reader, transition.at)
+            _give_up_on_client(db, leg, transition)
+    for subscription in transition.subscriptions:
+        lanes.open_subscription(db, subscription, transition.first_sequence, None)
 
 
 def _has_ended(db: apsw.Connection, leg: CallSid) -> bool:
@@ -87,13 +98,17 @@ def _append_status(db: apsw.Connection, leg: CallSid, transition: Transition) ->
         )
 
 
-def _give_up_on_client(db: apsw.Connection, leg: CallSid, reader: str | None, at: float) -> None:
-    cursor = 0
-    if reader is not None:
-        row = first(db, "cursor", (to_bytes(leg), reader))
-        cursor = 0 if row is None else row[0]
+def _give_up_on_client(db: apsw.Connection, leg: CallSid, transition: Transition) -> None:
+    reader, at = transition.reader, transition.at
+    row = None if reader is None else first(db, "cursor", (to_bytes(leg), reader))
+    cursor = 0 if row is None else row[0]
     end = last_seq(db, leg, Log.TO_CLIENT) or 0
-    give_up(db, leg, Log.TO_CLIENT, range(cursor + 1, end + 1), reader or "", rules.CALL_ENDED, at)
+    missing = range(cursor + 1, end + 1)
+    if transition.receipts_lost:
+        bound = None if reader is None else first(db, "bound", (to_bytes(leg), reader))
+        lost, missing = rules.unsure(cursor, end, None if bound is None else bound[0])
+        give_up(db, leg, Log.TO_CLIENT, lost, reader or "", rules.RECEIPT_UNKNOWN, at)
+    give_up(db, leg, Log.TO_CLIENT, missing, reader or "", rules.CALL_ENDED, at)
 
 
 def load(db: apsw.Connection, owner: str) -> Saved | None:
@@ -135,6 +150,11 @@ def delete(db: apsw.Connection, account: AccountSid, sid: CallSid) -> bool:
     run(db, "delete_alerts", (leg,))
     run(db, "delete_actor", (sid,))
     return True
+
+
+def surplus(db: apsw.Connection, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
+    found = run(db, "surplus", {"account": rows.key(account, "AC"), "keep": keep, "limit": limit})
+    return [CallSid("CA" + sid.hex()) for (sid,) in found]
 
 
 def purge(db: apsw.Connection, now: float) -> None:

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 import apsw
 
+from midcall.core import errors
 from midcall.core.delivery import Verdict
-from midcall.core.lanes import Lane, Turn
+from midcall.core.lanes import Attempt, Lane, LaneKind, Replay, Turn
 from midcall.core.messages import IdempotencyClaim, Limits, Log, Subscription, check_leg
 from midcall.core.sids import AccountSid, CallSid, SubscriptionSid, to_bytes
+from midcall.ports import PageRequest, PageResult
 from midcall.storage import rows, rules
 from midcall.storage.queries import first, run, value
 from midcall.storage.rows import LOG_CODES
 from midcall.storage.rules import LaneRecord
-from midcall.storage.verbs.messages import first_resource, give_up, remember, see_leg
+from midcall.storage.verbs.messages import first_resource, give_up, last_seq, remember, resolve, see_leg
+from midcall.storage.verbs.pages import Where, page
 
 
 def read(db: apsw.Connection, lane_id: str) -> tuple[LaneRecord, int] | None:
@@ -32,6 +35,10 @@ def apply(db: apsw.Connection, change: rules.Change, end: int, at: float) -> Non
     write(db, change.record, end)
     lane = change.record.lane
     give_up(db, lane.leg_sid, rules.LOG_OF[lane.kind], change.given_up, lane.id, change.reason, at)
+    if change.delivery is not None:
+        run(db, "put_delivery", rows.delivery_row(lane.leg_sid, change.delivery))
+    if change.resolved is not None:
+        resolve(db, lane, change.resolved, at)
 
 
 def close_all(db: apsw.Connection, leg: CallSid) -> None:
@@ -48,17 +55,21 @@ def add_subscription(
     leg = rows.key(subscription.leg_sid, "CA")
     known = first_resource(db, subscription.account_sid, leg, idempotency)
     if known is not None:
-        found = read(db, rows.lane_id(known, LOG_CODES[Log.FROM_CLIENT]))
+        found = read(db, rows.lane_id(known, LOG_CODES[Log.FROM_CLIENT], is_replay=False))
         assert found is not None  # both rows go together
         return rules.subscription_of(found[0]), True
     view, end, _ = see_leg(db, subscription.account_sid, leg, LOG_CODES[Log.FROM_CLIENT], None)
     check_leg(view)
     count = value(db, "count_open_subscriptions", (leg,))
     rules.check_room(count, limits)
-    start = rules.first_number(Log.FROM_CLIENT, limits) - 1 if end is None else end
-    write(db, rules.subscription_record(subscription, start), start)
+    open_subscription(db, subscription, rules.first_number(Log.FROM_CLIENT, limits), end)
     remember(db, subscription.account_sid, leg, idempotency, to_bytes(subscription.sid))
     return subscription, False
+
+
+def open_subscription(db: apsw.Connection, subscription: Subscription, first: int, end: int | None) -> None:
+    start = rules.start_of(subscription, first, end)
+    write(db, rules.subscription_record(subscription, start), start if end is None else end)
 
 
 def end_subscription(db: apsw.Connection, account: AccountSid, leg: CallSid, sid: SubscriptionSid, at: float) -> bool:
@@ -79,7 +90,7 @@ def subscriptions(db: apsw.Connection, account: AccountSid, leg: CallSid) -> Seq
 
 
 def due(db: apsw.Connection, now: float, limit: int) -> Sequence[str]:
-    return [rows.lane_id(sid, log) for sid, log in run(db, "due_lanes", (now, limit))]
+    return [rows.lane_id(*found) for found in run(db, "due_lanes", (now, limit))]
 
 
 def next_due(db: apsw.Connection) -> float | None:
@@ -99,12 +110,14 @@ def claim(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> 
     return _turn(db, claimed)
 
 
-def settle(db: apsw.Connection, turn: Turn, verdict: Verdict, now: float, lease_until: float) -> Turn | None:
+def settle(
+    db: apsw.Connection, turn: Turn, verdict: Verdict, now: float, lease_until: float, attempt: Attempt | None
+) -> Turn | None:
     found = read(db, turn.lane.id)
     if found is None:
         return None
     record, end = found
-    change = rules.settle(record, turn.lease, verdict, end, now=now, lease_until=lease_until)
+    change = rules.settle(record, turn.lease, verdict, end, now=now, lease_until=lease_until, attempt=attempt)
     if change is None:
         return None
     apply(db, change, end, now)
@@ -113,7 +126,7 @@ def settle(db: apsw.Connection, turn: Turn, verdict: Verdict, now: float, lease_
 
 def _turn(db: apsw.Connection, record: LaneRecord) -> Turn:
     lane = record.lane
-    place = (to_bytes(lane.leg_sid), LOG_CODES[rules.LOG_OF[lane.kind]], lane.cursor + 1)
+    place = (to_bytes(lane.leg_sid), LOG_CODES[rules.LOG_OF[lane.kind]], rules.head(lane))
     row = first(db, "entry", place)
     assert row is not None  # a lane that was claimed has a head
     return Turn(lane=lane, entry=rows.entry(row), lease=record.lease)
@@ -126,3 +139,38 @@ def listed(db: apsw.Connection, account: AccountSid, leg: CallSid | None, limit:
     else:
         found = run(db, "list_lanes_of_leg", (owner, rows.key(leg, "CA"), limit))
     return [rows.lane(row)[0].lane for row in found]
+
+
+def fetch(db: apsw.Connection, account: AccountSid, lane_id: str) -> Lane | None:
+    found = read(db, lane_id)
+    return found[0].lane if found is not None and found[0].lane.account_sid == account else None
+
+
+def lane_page(
+    db: apsw.Connection, account: AccountSid, kind: LaneKind, leg: CallSid | None, request: PageRequest
+) -> PageResult[Lane]:
+    where: Where = {
+        "account": rows.key(account, "AC"),
+        "log": LOG_CODES[rules.LOG_OF[kind]],
+        "is_replay": int(kind is LaneKind.REPLAY),
+        "leg": None if leg is None else rows.key(leg, "CA"),
+    }
+    prefix = rows.LANE_PREFIXES[kind]
+    return page(db, "lane_page", where, request, "place_of_lane", prefix, lambda row: rows.lane(row)[0].lane)
+
+
+def add_replays(db: apsw.Connection, replays: Sequence[Replay]) -> None:
+    for replay in replays:
+        if first(db, "call", (rows.key(replay.account_sid, "AC"), rows.key(replay.leg_sid, "CA"))) is None:
+            raise errors.Refused(errors.NOT_FOUND)
+        record = rules.replay_record(replay)
+        write(db, record, last_seq(db, replay.leg_sid, Log.FROM_CLIENT) or 0)
+
+
+def end_replay(db: apsw.Connection, account: AccountSid, lane_id: str) -> bool:
+    found = read(db, lane_id)
+    if found is None or found[0].lane.account_sid != account or not rules.is_open_replay(found[0].lane):
+        return False
+    record, end = found
+    apply(db, rules.end_lane(record, end, rules.REPLAY_STOPPED), end, record.lane.created_at)
+    return True

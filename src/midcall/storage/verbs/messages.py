@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 
 from midcall.core.calls import Status
-from midcall.core.lanes import Undelivered
+from midcall.core.lanes import Lane, Missed, Undelivered
 from midcall.core.messages import (
     Appended,
     Draft,
@@ -16,12 +16,15 @@ from midcall.core.messages import (
     LegView,
     Limits,
     Log,
+    Receipt,
     admit,
 )
-from midcall.core.sids import AccountSid, CallSid, to_bytes
+from midcall.core.sids import AccountSid, CallSid, SubscriptionSid, to_bytes
+from midcall.ports import PageRequest, PageResult, Standing
 from midcall.storage import rows, rules
-from midcall.storage.queries import first, run, value
+from midcall.storage.queries import Row, first, run, value
 from midcall.storage.rows import LOG_CODES
+from midcall.storage.verbs.pages import page
 
 
 def append_message(db: apsw.Connection, draft: Draft, limits: Limits, idempotency: IdempotencyClaim | None) -> Appended:
@@ -89,8 +92,68 @@ def cursor(db: apsw.Connection, leg: CallSid, reader: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def move_cursor(db: apsw.Connection, leg: CallSid, reader: str, seq: int) -> None:
-    run(db, "move_cursor", {"leg": rows.key(leg, "CA"), "reader": reader, "seq": seq})
+def move_cursor(
+    db: apsw.Connection, leg: CallSid, reader: str, seq: int, written_at: float | None, at: float | None
+) -> None:
+    run(
+        db,
+        "move_cursor",
+        {"leg": rows.key(leg, "CA"), "reader": reader, "seq": seq, "written_at": written_at, "at": at},
+    )
+
+
+def bound_writes(db: apsw.Connection, leg: CallSid, reader: str, seq: int | None) -> None:
+    if seq is None:
+        run(db, "unbound_writes", (rows.key(leg, "CA"), reader))
+    else:
+        run(db, "bound_writes", (rows.key(leg, "CA"), reader, seq))
+
+
+def message(db: apsw.Connection, account: AccountSid, leg: CallSid, sid: str) -> Entry | None:
+    place = {"leg": rows.key(leg, "CA"), "sid": rows.key(sid, "KX"), "account": rows.key(account, "AC")}
+    row = first(db, "message", place)
+    return None if row is None else rows.entry(row)
+
+
+def listed(
+    db: apsw.Connection, account: AccountSid, leg: CallSid, log: Log | None, request: PageRequest
+) -> PageResult[Entry]:
+    where = {
+        "leg": rows.key(leg, "CA"),
+        "account": rows.key(account, "AC"),
+        "log": None if log is None else LOG_CODES[log],
+    }
+    return page(db, "list_messages", where, request, "place_of_message", "KX", rows.entry)
+
+
+def standing(db: apsw.Connection, account: AccountSid, leg: CallSid, from_client: range, to_client: range) -> Standing:
+    key = rows.key(leg, "CA")
+    if first(db, "call", (rows.key(account, "AC"), key)) is None:
+        return Standing(lanes=(), deliveries=(), receipts=(), undelivered=())
+    asked = ((LOG_CODES[Log.FROM_CLIENT], from_client), (LOG_CODES[Log.TO_CLIENT], to_client))
+    lost = [row for log, numbers in asked for row in _given_up(db, key, log, numbers)]
+    lanes = [rows.lane(row)[0].lane for row in run(db, "lanes_of_leg", (key,))]
+    return Standing(
+        lanes=[lane for lane in lanes if rules.LOG_OF[lane.kind] is Log.FROM_CLIENT],
+        deliveries=[rows.delivery(row) for row in _among(db, "deliveries", (key,), from_client)],
+        receipts=_receipts(db, key, to_client),
+        undelivered=[rows.undelivered(row) for row in lost],
+    )
+
+
+def _given_up(db: apsw.Connection, leg: bytes, log: int, numbers: range) -> Iterable[Row]:
+    return _among(db, "undelivered_among", (leg, log), numbers)
+
+
+def _among(db: apsw.Connection, name: str, place: tuple[object, ...], numbers: range) -> Iterable[Row]:
+    return run(db, name, (*place, numbers.start, numbers.stop)) if numbers else ()
+
+
+def _receipts(db: apsw.Connection, leg: bytes, numbers: range) -> Sequence[Receipt]:
+    if not numbers:
+        return []
+    found = run(db, "receipts", {"leg": leg, "first": numbers.start, "last": numbers.stop - 1})
+    return [rows.receipt(row) for row in found]
 
 
 def first_resource(
@@ -138,10 +201,31 @@ def give_up(db: apsw.Connection, leg: CallSid, log: Log, numbers: range, reader:
     )
 
 
-def undelivered(db: apsw.Connection, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
-    owner = rows.key(account, "AC")
+def resolve(db: apsw.Connection, lane: Lane, seq: int, at: float) -> None:
+    """A replay has delivered what somebody gave up."""
+    run(
+        db,
+        "resolve",
+        {"at": at, "replay": to_bytes(lane.id), "leg": to_bytes(lane.leg_sid), "seq": seq, "reader": lane.origin},
+    )
+
+
+def undelivered(
+    db: apsw.Connection, account: AccountSid, leg: CallSid | None, limit: int, since: float | None
+) -> Sequence[Undelivered]:
+    where = {"account": rows.key(account, "AC"), "since": since, "limit": limit}
     if leg is None:
-        found = run(db, "undelivered", (owner, limit))
+        found = run(db, "undelivered", where)
     else:
-        found = run(db, "undelivered_of_leg", (owner, rows.key(leg, "CA"), limit))
-    return [Undelivered(rows.entry(row[3:]), row[0], row[1], row[2]) for row in found]
+        found = run(db, "undelivered_of_leg", {**where, "leg": rows.key(leg, "CA")})
+    return [rows.undelivered(row) for row in found]
+
+
+def missed(db: apsw.Connection, account: AccountSid, leg: CallSid | None, since: float | None) -> Sequence[Missed]:
+    where = {
+        "account": rows.key(account, "AC"),
+        "leg": None if leg is None else rows.key(leg, "CA"),
+        "since": since,
+    }
+    found = run(db, "missed", where)
+    return rules.missed((CallSid("CA" + key.hex()), SubscriptionSid(reader), seq) for key, reader, seq in found)

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import apsw
 
+from midcall.core.sids import from_bytes
 from midcall.ports import PageRequest, PageResult
 from midcall.storage.queries import SQL, Row, first
 from midcall.storage.rows import key
@@ -28,10 +29,9 @@ def page(
     prefix: str,
     record: Callable[[Row], T],
 ) -> PageResult[T]:
-    """Run the list statement `name`, whose rows begin with their `row` number.
+    """Run the list statement `name`, whose rows begin with their `row` number and their sid.
 
-    The request may name any row of the same owner: one may have left the list since it was shown. A sid that is none of
-    them gives an empty page.
+    A sid that is none of its owner's rows gives an empty page.
 
     Args:
         place: the statement that finds the row number of a sid among its owner's.
@@ -39,18 +39,19 @@ def page(
         record: makes a record of a row without its number.
     """
     statement = SQL[name]
-    anchor = request.after or request.before
+    anchor = request.first or request.after or request.before
     bound = _ABOVE_ALL
     if anchor is not None:
         found = first(db, place, {**where, "sid": key(anchor, prefix)})
         if found is None:
             return PageResult((), has_next=False, has_previous=False)
-        bound = found[0]
-    backwards = anchor is not None and not request.after
+        bound = found[0] + (anchor == request.first)
+    backwards = anchor is not None and anchor == request.before
     limits = {**where, "bound": bound, "count": request.size + 1}
     rows = db.execute(statement + (_NEWER if backwards else _OLDER), limits).fetchall()
     more = len(rows) > request.size
     records = [record(row[1:]) for row in rows[: request.size]]
     if backwards:
-        return PageResult(records[::-1], has_next=True, has_previous=more)
-    return PageResult(records, has_next=more, has_previous=anchor is not None)
+        return PageResult(records[::-1], has_next=True, has_previous=more, following=anchor)
+    following = from_bytes(prefix, rows[request.size][1]) if more else None
+    return PageResult(records, has_next=more, has_previous=anchor is not None, following=following)
