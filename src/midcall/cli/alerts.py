@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from midcall.cli import rest
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
-from midcall.wire.resources import AlertPage, AlertResource
+
+if TYPE_CHECKING:
+    from midcall.wire.resources import AlertResource
 
 
 def alerts(
@@ -29,6 +31,8 @@ def alerts(
       midcall alerts --call CA0123456789abcdef0123456789abcdef
       midcall alerts --json
     """
+    from midcall.wire.resources import AlertPage
+
     folder = folder_of(data_dir)
     server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
     query = {} if call is None else {"CallSid": call_sid(call)}
