@@ -170,6 +170,16 @@ async def test_pages_go_forth_and_back_over_the_rows_newest_first(store: Store) 
     assert await key_numbers(store, PageRequest(3, after=sid("SK", 1))) == ([], True, False)
     assert await key_numbers(store, PageRequest(3, before=sid("SK", 2))) == ([5, 4, 3], True, True)
     assert await key_numbers(store, PageRequest(3, before=sid("SK", 5))) == ([7, 6], False, True)
+    assert await key_numbers(store, PageRequest(3, first=sid("SK", 4))) == ([4, 3, 2], True, True)
+    assert await key_numbers(store, PageRequest(4, first=sid("SK", 4))) == ([4, 3, 2, 1], True, False)
+    for page, following in (
+        (PageRequest(3), 4),
+        (PageRequest(3, first=sid("SK", 4)), 1),
+        (PageRequest(3, after=sid("SK", 5)), 1),
+        (PageRequest(3, before=sid("SK", 4)), 4),
+    ):
+        assert (await store.keys(ACCOUNT, page)).following == sid("SK", following)
+    assert (await store.keys(ACCOUNT, PageRequest(4, first=sid("SK", 4)))).following is None
     assert await key_numbers(store, PageRequest(7)) == ([7, 6, 5, 4, 3, 2, 1], False, False)
 
 
@@ -203,6 +213,8 @@ async def test_a_row_that_left_the_list_still_marks_its_place(store: Store) -> N
     before = await store.calls(ACCOUNT, live, PageRequest(2, before=call_sid(3)))
     assert [row.sid for row in before.rows] == [call_sid(5), call_sid(4)]
     assert (before.has_next, before.has_previous) == (True, True)
+    at = await store.calls(ACCOUNT, live, PageRequest(1, first=call_sid(3)))
+    assert ([row.sid for row in at.rows], at.following) == ([call_sid(2)], call_sid(1))
     foreign = await store.calls(account_sid(2), live, PageRequest(2, after=call_sid(3)))
     assert (foreign.rows, foreign.has_next, foreign.has_previous) == ((), False, False)
 

@@ -273,7 +273,7 @@ async def test_pages_follow_each_other_forwards_and_backwards(edge: Edge) -> Non
     assert (first["page"], first["page_size"], first["start"], first["end"]) == (0, 2, 0, 1)
     assert first["first_page_uri"] == f"{path}&Page=0"
     assert first["uri"] == f"{path}&Page=0"
-    assert first["next_page_uri"] == f"{path}&Page=1&PageToken=PA{newest_first[1]}"
+    assert first["next_page_uri"] == f"{path}&Page=1&PageToken=PA{newest_first[2]}"
 
     second = (await edge.ask("GET", first["next_page_uri"])).body
     assert second["uri"] == first["next_page_uri"]
@@ -288,6 +288,19 @@ async def test_pages_follow_each_other_forwards_and_backwards(edge: Edge) -> Non
     assert (back["calls"], back["page"]) == (second["calls"], 1)
     front = (await edge.ask("GET", back["previous_page_uri"])).body
     assert (front["calls"], front["page"], front["previous_page_uri"]) == (first["calls"], 0, None)
+
+
+async def test_what_was_shown_may_be_deleted_before_the_next_page_is_asked_for(edge: Edge) -> None:
+    sids = await many(edge, 5, from_="client:carol", status=Status.COMPLETED)
+    seen: list[str] = []
+    uri: str | None = "/Calls.json?From=client%3Acarol&PageSize=2"
+    while uri is not None:
+        page = (await edge.ask("GET", uri)).body
+        for call in page["calls"]:
+            seen.append(call["sid"])
+            assert (await edge.ask("DELETE", f"/Calls/{call['sid']}.json")).status == 204
+        uri = page["next_page_uri"]
+    assert seen == sids
 
 
 async def test_an_empty_page_ends_at_0(edge: Edge) -> None:

@@ -229,7 +229,7 @@ def test_links_keep_filters_in_order_and_percent_encode_them() -> None:
     kept = "/p.json?StartTime%3E=2020-12-02T00%3A00%3A00Z&To=client%3Aa%20b&PageSize=2"
     assert links.here() == f"{kept}&Page=3&PageToken=PACA{'1' * 32}"
     assert links.first() == f"{kept}&Page=0"
-    assert links.after("CA2") == f"{kept}&Page=4&PageToken=PACA2"
+    assert links.at("CA2") == f"{kept}&Page=4&PageToken=PACA2"
     assert links.before("CA2") == f"{kept}&Page=2&PageToken=PBCA2"
 
 

@@ -137,8 +137,8 @@ def page_request(asked: Asked[P], prefix: str) -> PageRequest:
     Raises:
         Refused: PARAMETER_INVALID for a page token of another list.
     """
-    after, before = asked.form.position(prefix)
-    return PageRequest(size=asked.form.page_size, after=after, before=before)
+    first, before = asked.form.position(prefix)
+    return PageRequest(size=asked.form.page_size, first=first, before=before)
 
 
 async def warn(api: Api, account: AccountSid, call: CallSid, code: int, reason: str) -> None:
@@ -164,7 +164,7 @@ def paging(asked: Asked[P], result: PageResult[S]) -> dict[str, Any]:
     page = Page(
         uri=links.here(),
         first_page_uri=links.first(),
-        next_page_uri=links.after(rows[-1].sid) if rows and result.has_next else None,
+        next_page_uri=links.at(result.following) if result.following is not None else None,
         previous_page_uri=links.before(rows[0].sid) if rows and result.has_previous else None,
         page=asked.form.page,
         page_size=asked.form.page_size,

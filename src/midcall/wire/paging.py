@@ -1,7 +1,7 @@
 """Lists in pages: what a client asks for, and the paging keys around the one array of the answer.
 
-A page is found by its token, `PA` and the sid after which it begins, or `PB` and the sid before which it ends;
-`Page` is only an echo.
+A page is found by its token, `PA` and the sid with which it begins, or `PB` and the sid before which it ends; `Page` is
+only an echo. The next page begins with a row that was not shown yet, so that clients may delete what they were shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1_000
 PAGING_NAMES: Final = ("PageSize", "Page", "PageToken")
 
-_AFTER: Final = "PA"
+_AT: Final = "PA"
 _BEFORE: Final = "PB"
 
 
@@ -32,7 +32,7 @@ class PageForm(Form, frozen=True, kw_only=True):
     page_token: Annotated[str | None, Text(max_chars=64, rule=errors.PARAMETER_INVALID)] = None
 
     def position(self, prefix: str) -> tuple[str | None, str | None]:
-        """(after, before): the sid that the token names, for a list of sids with that prefix.
+        """(first, before): the sid that the token names, for a list of sids with that prefix.
 
         Raises:
             Refused: PARAMETER_INVALID for a token that this list never gave out.
@@ -40,9 +40,9 @@ class PageForm(Form, frozen=True, kw_only=True):
         if self.page_token is None:
             return None, None
         sid = sids.parse(self.page_token[2:], prefix)
-        if sid is None or self.page_token[:2] not in (_AFTER, _BEFORE):
+        if sid is None or self.page_token[:2] not in (_AT, _BEFORE):
             raise Refused(errors.PARAMETER_INVALID, "PageToken does not belong to this list")
-        return (sid, None) if self.page_token.startswith(_AFTER) else (None, sid)
+        return (sid, None) if self.page_token.startswith(_AT) else (None, sid)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +74,8 @@ class Links:
     def first(self) -> str:
         return self._uri(0, None)
 
-    def after(self, sid: str) -> str:
-        return self._uri(self._form.page + 1, _AFTER + sid)
+    def at(self, sid: str) -> str:
+        return self._uri(self._form.page + 1, _AT + sid)
 
     def before(self, sid: str) -> str:
         return self._uri(max(0, self._form.page - 1), _BEFORE + sid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import apsw
 
@@ -156,7 +157,9 @@ def lane_page(
         "leg": None if leg is None else rows.key(leg, "CA"),
     }
     prefix = rows.LANE_PREFIXES[kind]
-    return page(db, "lane_page", where, request, "place_of_lane", prefix, lambda row: rows.lane(row)[0].lane)
+    return page(
+        db, "lane_page", where, request, "place_of_lane", prefix, lambda row: rows.lane(row)[0].lane, attrgetter("id")
+    )
 
 
 def add_replays(db: apsw.Connection, replays: Sequence[Replay]) -> None:

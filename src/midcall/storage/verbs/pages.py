@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Final, TypeAlias, TypeVar
 
 import apsw
 
-from midcall.core.sids import from_bytes
 from midcall.ports import PageRequest, PageResult
 from midcall.storage.queries import SQL, Row, first
 from midcall.storage.rows import key
@@ -28,15 +28,16 @@ def page(
     place: str,
     prefix: str,
     record: Callable[[Row], T],
+    sid_of: Callable[[T], str] = attrgetter("sid"),
 ) -> PageResult[T]:
-    """Run the list statement `name`, whose rows begin with their `row` number and their sid.
+    """Run the list statement `name`, whose rows begin with their `row` number.
 
     A sid that is none of its owner's rows gives an empty page.
 
     Args:
         place: the statement that finds the row number of a sid among its owner's.
         prefix: of the sids that the request names.
-        record: makes a record of a row without its number.
+        record: makes a record of a row without its number; `sid_of` names it.
     """
     statement = SQL[name]
     anchor = request.first or request.after or request.before
@@ -53,5 +54,5 @@ def page(
     records = [record(row[1:]) for row in rows[: request.size]]
     if backwards:
         return PageResult(records[::-1], has_next=True, has_previous=more, following=anchor)
-    following = from_bytes(prefix, rows[request.size][1]) if more else None
+    following = sid_of(record(rows[request.size][1:])) if more else None
     return PageResult(records, has_next=more, has_previous=anchor is not None, following=following)
