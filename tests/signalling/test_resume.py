@@ -70,6 +70,26 @@ async def test_frames_without_an_echo_are_sent_again_in_order_with_the_same_sids
     await back.nothing_more()
 
 
+async def test_nothing_new_is_written_to_a_client_that_is_back_before_that_is_stored(edge: Edge) -> None:
+    client = await edge.listening("alice")
+    leg, token = await edge.up_and_running(client)
+    client.echoes = False
+    edge.messages.add(leg, "1")
+    await client.expect("message", voiceeventsid=kx(1))
+    await lost(edge, client)
+    assert [(known, bound) for known, _, bound in edge.messages.presence] == [(leg, 1)]
+    edge.messages.add(leg, "2")
+    edge.messages.presence_stored.clear()
+    back = await edge.listening("alice")
+    await resume(back, leg, token)
+    await back.expect("answer", callsid=leg)
+    await back.expect("message", voiceeventsid=kx(1))
+    await back.nothing_more()
+    assert [bound for _, _, bound in edge.messages.presence] == [1, None]
+    edge.messages.presence_stored.set()
+    await back.expect("message", voiceeventsid=kx(2))
+
+
 async def test_an_echo_is_the_receipt_of_what_came_before_it_and_of_nothing_else(edge: Edge) -> None:
     client = await edge.listening("alice")
     leg, token = await edge.up_and_running(client)

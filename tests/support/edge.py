@@ -91,6 +91,8 @@ class ScriptedMessages:
         self.accepted: list[tuple[AccountSid, CallSid, ClientMessage]] = []
         self.receipts: list[tuple[CallSid, str, int]] = []
         self.presence: list[tuple[CallSid, str, int | None]] = []
+        self.presence_stored = asyncio.Event()
+        self.presence_stored.set()
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal: Exception | None = None
@@ -147,6 +149,10 @@ class ScriptedMessages:
 
     def received(self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None) -> None:
         self.receipts.append((leg, reader, seq))
+
+    async def cursor(self, leg: CallSid, reader: str) -> int:
+        await self.presence_stored.wait()
+        return max((seq for found, name, seq in self.receipts if (found, name) == (leg, reader)), default=0)
 
     def client_away(self, leg: CallSid, reader: str, position: int) -> None:
         self.presence.append((leg, reader, position))
