@@ -87,20 +87,27 @@ class Folder:
             self.path.chmod(0o700)
             lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise FolderUnusable(
-                f"the data folder {self.path} cannot be used ({error.strerror}); choose another with --data-dir"
-            ) from None
+            raise self._unusable(error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = _number(os.pread(lock, 32, 0))
             os.close(lock)
             raise FolderBusy(self.path, holder) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(lock)
+            raise self._unusable(error) from None
         self._lock = lock
         # What a killed server left behind would send commands to a port that may be somebody else's by now.
         (self.path / SERVER_FILE).unlink(missing_ok=True)
+
+    def _unusable(self, error: OSError) -> FolderUnusable:
+        return FolderUnusable(
+            f"the data folder {self.path} cannot be used ({error.strerror}); choose another with --data-dir"
+        )
 
     def release(self) -> None:
         if self._lock is not None:
@@ -138,14 +145,21 @@ class Folder:
         return self._read(CREDENTIALS_FILE, Credentials)
 
     def _write(self, name: str, value: msgspec.Struct) -> None:
-        """Replace the file in one step, 0600, on the disk when this returns."""
+        """Replace the file in one step, 0600, on the disk when this returns.
+
+        Raises:
+            FolderUnusable: it cannot be written; what was there before still is.
+        """
         draft = self.path / (name + ".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / name)
+        try:
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path / name)
+        except OSError as error:
+            raise FolderUnusable(f"{self.path / name} cannot be written: {error.strerror}") from None
 
     def _read(self, name: str, kind: type[S]) -> S | None:
         path = self.path / name

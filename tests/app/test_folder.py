@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from midcall.folder import Credentials, Folder, FolderBusy, FolderUnusable, ServerInfo
 
@@ -72,3 +75,32 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "credentials.json").write_text("{")
     with pytest.raises(FolderUnusable, match=r"credentials\.json is damaged .* restore it, or delete the folder"):
         Folder(tmp_path).credentials()
+
+
+def full_disk(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_the_old_file_and_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.take()
+    folder.write_server(INFO)
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(FolderUnusable, match=r"server\.json cannot be written: No space left on device"):
+        folder.write_server(structs.replace(INFO, port=2))
+    assert folder.server() == INFO
+    folder.release()
+
+
+def test_a_full_disk_at_the_lock_is_told_in_a_sentence_and_lets_the_next_one_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full_disk)
+        with pytest.raises(FolderUnusable, match=r"cannot be used \(No space left on device\)"):
+            Folder(tmp_path).take()
+    folder = Folder(tmp_path)
+    folder.take()
+    folder.release()

@@ -13,13 +13,15 @@ import pytest
 from msgspec import structs
 
 from midcall.app.process import Running, serving
-from midcall.core import tokens
+from midcall.core import errors, tokens
 from midcall.core.calls import CallFilter, Status
+from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
-from midcall.folder import Credentials, Folder
+from midcall.folder import Credentials, Folder, FolderUnusable
 from midcall.ports import PageRequest, TraceEvent
 from midcall.sdk import Call, Device, VoiceError
 from midcall.settings import Settings, load
+from midcall.switch.calls import Calls
 
 PAUSE = "<Response><Pause length='60'/></Response>"
 
@@ -245,3 +247,18 @@ async def test_a_server_that_fails_to_start_gives_back_its_folder_and_ports(tmp_
         async with serving(broken):
             pass
     assert not folder.is_held()
+
+
+async def test_a_database_that_cannot_be_written_stops_the_start_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> int:
+        raise Refused(errors.STORE_UNAVAILABLE)
+
+    monkeypatch.setattr(Calls, "recover", full)
+    with pytest.raises(FolderUnusable, match=r"midcall\.db cannot be written; is its disk full"):
+        async with serving(settings(tmp_path)):
+            pass
+    monkeypatch.undo()
+    async with serving(settings(tmp_path)) as server:  # nothing is held any more
+        assert server.info.port

@@ -17,6 +17,7 @@ from midcall.core.delivery import Delivered, RetryAt
 from midcall.core.errors import Refused
 from midcall.core.lanes import LaneState
 from midcall.core.messages import Log
+from midcall.ports import Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL, SchemaTooNew
 from midcall.storage.sqlite import SqliteStore, connect
@@ -277,7 +278,9 @@ async def test_a_full_disk_refuses_does_nothing_by_halves_and_serving_resumes(
             accepted.append(appended.entry.seq)
     assert 0 < len(accepted) < 19
     assert accepted == list(range(1, len(accepted) + 1))
+    store.save_soon(Transition(owner=LEG, account_sid=ACCOUNT, state=b"x" * 30_000, at=NOW))
     await unavailable(end_with_long_state(store))
+    assert "nobody waits" not in caplog.text  # the disk's trouble is told once
     assert [entry.seq for entry in await store.entries_after(LEG, Log.FROM_CLIENT, 0, 50)] == accepted
     assert caplog.text.count("store-writer does not work") == 1
     before = await store.call(ACCOUNT, LEG)

@@ -26,6 +26,7 @@ from midcall.app.assembly import App, build
 from midcall.app.first_start import ensure_credentials
 from midcall.app.listening import Sites, Sockets, bind
 from midcall.certs.authority import Certificates, ensure
+from midcall.core.errors import Refused
 from midcall.core.redaction import redact
 from midcall.core.sids import AccountSid
 from midcall.folder import Credentials, Folder, FolderUnusable, ServerInfo
@@ -115,9 +116,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         app = await build(settings, folder)
         hurry = asyncio.Event()
         try:
-            credentials = await ensure_credentials(folder.credentials(), settings, app.store, app.clock, app.entropy)
-            folder.write_credentials(credentials)
-            await app.start(AccountSid(credentials.account_sid))
+            credentials = await _begin(app, folder, settings)
             sites = await Sites.open(app.web, sockets, certificates.server_context())
             try:
                 info = _info(settings, sockets, certificates)
@@ -129,6 +128,17 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
                 folder.remove_server()
         finally:
             await app.close()
+
+
+async def _begin(app: App, folder: Folder, settings: Settings) -> Credentials:
+    """Everything that a start writes to the database, which may be what fails."""
+    try:
+        credentials = await ensure_credentials(folder.credentials(), settings, app.store, app.clock, app.entropy)
+        folder.write_credentials(credentials)
+        await app.start(AccountSid(credentials.account_sid))
+    except Refused as refused:
+        raise FolderUnusable(f"{folder.database} cannot be written; is its disk full? ({refused.detail})") from None
+    return credentials
 
 
 def _folder(settings: Settings, held: ExitStack) -> Folder:

@@ -55,7 +55,7 @@ class Task:
 
     def report(self) -> None:
         if self.future is None:
-            if self.error is not None:
+            if self.error is not None and not _says_disk(self.error):
                 _log.error("a store write that nobody waits for failed", exc_info=self.error)
         elif self.future.done():  # the caller gave up waiting
             return
@@ -63,6 +63,11 @@ class Task:
             self.future.set_exception(self.error)
         else:
             self.future.set_result(self.result)
+
+
+def _says_disk(error: Exception) -> bool:
+    """Whether the disk is to blame: the group that met it has said so, once, however many jobs it refuses."""
+    return isinstance(error, errors.Refused) and error.rule is errors.STORE_UNAVAILABLE
 
 
 class Jobs(Protocol):
