@@ -20,7 +20,8 @@ def text(server: ServerInfo, credentials: Credentials) -> str:
     return f"""
 {BOLD}Midcall {server.version}{PLAIN} is ready {GREY}(mode {server.mode}, pid {server.pid}, data in {folder}){PLAIN}
 
-  REST, signalling   {server.https_url}   {GREY}without TLS, on this machine: {server.http_url}{PLAIN}
+  REST, signalling   {server.https_url}
+  REST without TLS   {server.http_url}   {GREY}on this machine only{PLAIN}
   CA certificate     {server.ca_file}
   Account SID        {credentials.account_sid}
   Auth token         {credentials.auth_token}
