@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from midcall.core.errors import Refused
+from midcall.core.lanes import Undelivered
 from midcall.core.messages import Limits, Log
-from midcall.core.sids import CallSid
+from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import Nudge
+from midcall.storage.memory import MemoryStore
 from midcall.switch.messages import ClientMessage
 from support.switchboard import ACCOUNT, Switchboard
 
@@ -163,6 +168,24 @@ async def test_messages_that_the_client_did_not_get_are_listed_when_the_leg_ends
     board.calls.hung_up(alice)
     await board.settle()
     assert sorted(lost.entry.seq for lost in await board.store.undelivered(ACCOUNT, alice, 10)) == [2, 3]
+    assert await board.alerts() == [32700]
+
+
+class DistantStore(MemoryStore):
+    """Answers after a few turns of the loop, as one behind a thread does."""
+
+    async def undelivered(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Undelivered]:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return await super().undelivered(account, leg, limit)
+
+
+async def test_messages_that_a_stop_left_behind_are_told_before_the_store_closes() -> None:
+    board = await Switchboard(store=DistantStore()).up()
+    alice = await board.place("<Response><Pause length='60'/></Response>")
+    await board.messages.accept_from_server(ACCOUNT, alice, content="1", idempotency_key=None)
+    await board.calls.stop(0)
+    await board.calls.close()
     assert await board.alerts() == [32700]
 
 

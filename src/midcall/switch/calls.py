@@ -327,8 +327,8 @@ class Calls:
 
     async def _idle_within(self, seconds: float) -> None:
         """Wait until no leg is left, but not for ever."""
-        if self.live and seconds > 0:
-            over = asyncio.get_running_loop().create_task(self._legs.actors.idle())
+        if seconds > 0:
+            over = asyncio.get_running_loop().create_task(self._legs.idle())
             timer = self._clock.call_later(seconds, lambda: _cancel(over))
             try:
                 await asyncio.gather(over, return_exceptions=True)

@@ -109,6 +109,7 @@ class Legs:
         self._trace = trace
         self._first_sequence = first_sequence
         self._work: set[asyncio.Task[None]] = set()
+        self._last_words: set[asyncio.Task[None]] = set()
         self._ringing: dict[tuple[AccountSid, str], set[CallSid]] = {}
         self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
         self.on_room_event: Callable[[str, events.DialEvent], None] = lambda room, event: None
@@ -144,6 +145,12 @@ class Legs:
                 self.tell(leg, events.MediaBroke(reason, peers_fault))
             case DigitHeard(leg=leg, digit=digit):
                 self.tell(leg, events.Pressed(leg, digit, in_band=True))
+
+    async def idle(self) -> None:
+        """Wait until no leg is left, and what its end left undelivered is told."""
+        await self.actors.idle()
+        if self._last_words:
+            await asyncio.wait(self._last_words)
 
     async def close(self) -> None:
         """Stop at once; legs stay stored as they are."""
@@ -290,7 +297,9 @@ class Legs:
                 self._devices.taken(sid, DeviceId(winner))
             case ShowHangup(code, message):
                 self._devices.hangup(sid, code, message)
-                self._spawn(self.list_undelivered(leg), f"undelivered {sid}")
+                telling = self._spawn(self.list_undelivered(leg), f"undelivered {sid}")
+                self._last_words.add(telling)
+                telling.add_done_callback(self._last_words.discard)
             case OpenDial():
                 self.on_dial(leg, effect)
             case TellRoom(room, event):
@@ -309,11 +318,12 @@ class Legs:
             return
         self._spawn(self._fetched(wanted), f"twiml {leg.sid}")
 
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         """Run work beside the actor; it is cancelled and awaited by `close`."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._work.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
