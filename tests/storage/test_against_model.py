@@ -18,12 +18,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from midcall.core.calls import CallFilter, Status
 from midcall.core.delivery import Delivered, EndLane, RetryAt, StepOver, Verdict
 from midcall.core.errors import Refused
-from midcall.core.lanes import Encoding, Turn
-from midcall.core.messages import Limits, Log
+from midcall.core.lanes import Attempt, Encoding, LaneKind, Turn
+from midcall.core.messages import Limits, Log, Subscription
 from midcall.ports import PageRequest, StatusLane, Store
 from midcall.storage.memory import MemoryStore
 from midcall.storage.sqlite import SqliteStore
-from support.records import ACCOUNT, NOW, alert, call, call_sid, draft, key_claim, step, subscription, subscription_sid
+from support.records import (
+    ACCOUNT,
+    NOW,
+    alert,
+    call,
+    call_sid,
+    draft,
+    key_claim,
+    message_sid,
+    replay,
+    step,
+    subscription,
+    subscription_sid,
+)
 
 LEGS = st.integers(1, 2)
 LANES = st.integers(1, 4)
@@ -41,6 +54,8 @@ STATUS_LANES = st.sampled_from(
     ]
 )
 STATUSES = st.sampled_from([Status.QUEUED, Status.RINGING, Status.IN_PROGRESS, Status.IN_PROGRESS, Status.COMPLETED])
+RUNS = st.lists(st.integers(1, 6), min_size=1, max_size=4)
+STATUSES_OF_ANSWERS = st.sampled_from([None, 204, 500])
 LIMITS = Limits(waiting_per_leg=4, subscriptions_per_leg=2)
 
 
@@ -79,8 +94,25 @@ class Stores(RuleBasedStateMachine):
 
     # what people do
 
-    @rule(leg=LEGS, status=STATUSES, lane=STATUS_LANES, entries=st.integers(0, 2), reader=st.none() | READERS)
-    def save(self, leg: int, status: Status, lane: StatusLane | None, entries: int, reader: str | None) -> None:
+    @rule(
+        leg=LEGS,
+        status=STATUSES,
+        lane=STATUS_LANES,
+        entries=st.integers(0, 2),
+        reader=st.none() | READERS,
+        lost=st.booleans(),
+        number=st.none() | LANES,
+    )
+    def save(
+        self,
+        leg: int,
+        status: Status,
+        lane: StatusLane | None,
+        entries: int,
+        reader: str | None,
+        lost: bool,
+        number: int | None,
+    ) -> None:
         known = self.runner.run(self.model.call(ACCOUNT, call_sid(leg)))
         if known is not None and known.status.is_final:
             status = known.status  # an ended leg stays ended
@@ -93,8 +125,17 @@ class Stores(RuleBasedStateMachine):
             status_lane=lane,
             status_entries=[b"%d" % n for n in range(entries)],
             reader=reader,
+            receipts_lost=lost,
         )
+        if number is not None and known is None and status.is_active:
+            transition = replace(transition, subscriptions=self.fresh_subscriptions(leg, number))
         self.both(lambda store: store.save(transition))
+
+    def fresh_subscriptions(self, leg: int, number: int) -> list[Subscription]:
+        """None when the sid is taken: sids are minted once."""
+        wish = subscription(number * 2 + leg, leg=call_sid(leg), at=self.now)
+        lanes = self.runner.run(self.model.lanes(ACCOUNT, None, 99))
+        return [] if any(found.id == wish.sid for found in lanes) else [wish]
 
     @rule(leg=LEGS, entries=st.integers(0, 2), lane=STATUS_LANES)
     def save_soon(self, leg: int, entries: int, lane: StatusLane | None) -> None:
@@ -117,24 +158,46 @@ class Stores(RuleBasedStateMachine):
         claim = None if key is None else key_claim(key, endpoint=endpoint, fingerprint=parameters)
         self.both(lambda store: store.append_message(message, LIMITS, claim))
 
-    @rule(leg=LEGS, number=LANES, key=KEYS, parameters=PARAMETERS)
-    def subscribe(self, leg: int, number: int, key: str | None, parameters: bytes) -> None:
-        lane = subscription_sid(number * 2 + leg)
-        if any(lane == found.id for found in self.runner.run(self.model.lanes(ACCOUNT, None, 99))):
-            return  # sids are minted once
-        wish = subscription(number * 2 + leg, leg=call_sid(leg), at=self.now)
+    @rule(leg=LEGS, number=LANES, key=KEYS, parameters=PARAMETERS, from_start=st.booleans())
+    def subscribe(self, leg: int, number: int, key: str | None, parameters: bytes, from_start: bool) -> None:
         claim = None if key is None else key_claim(key, endpoint="subscriptions", fingerprint=parameters)
-        self.both(lambda store: store.add_subscription(wish, LIMITS, claim))
+        for wish in self.fresh_subscriptions(leg, number):
+            wanted = replace(wish, from_start=from_start)
+            self.both(lambda store: store.add_subscription(wanted, LIMITS, claim))  # noqa: B023
+
+    @rule(leg=LEGS, number=st.integers(1, 30), numbers=RUNS, origin=st.none() | LANES)
+    def replay(self, leg: int, number: int, numbers: list[int], origin: int | None) -> None:
+        ends = self.runner.run(self.model.entries_after(call_sid(leg), Log.FROM_CLIENT, 0, 99))
+        chosen = [seq for seq in numbers if seq <= len(ends)]
+        wish = replay(
+            number, chosen, leg=call_sid(leg), origin=None if origin is None else origin * 2 + leg, at=self.now
+        )
+        if chosen and self.runner.run(self.model.lane(ACCOUNT, wish.sid)) is None:
+            self.both(lambda store: store.add_replays([wish]))
+
+    @rule(number=st.integers(1, 30))
+    def end_replay(self, number: int) -> None:
+        self.both(lambda store: store.end_replay(ACCOUNT, replay(number, [1]).sid))
 
     @rule(leg=LEGS, number=LANES)
     def unsubscribe(self, leg: int, number: int) -> None:
         lane = subscription_sid(number * 2 + leg)
         self.both(lambda store: store.end_subscription(ACCOUNT, call_sid(leg), lane, at=self.now))
 
-    @rule(leg=LEGS, reader=READERS, seq=st.integers(0, 9))
-    def move_cursor(self, leg: int, reader: str, seq: int) -> None:
+    @rule(leg=LEGS, reader=READERS, seq=st.integers(0, 9), timed=st.booleans())
+    def move_cursor(self, leg: int, reader: str, seq: int, timed: bool) -> None:
+        written_at, at = (self.now - 1, self.now) if timed else (None, None)
+
         async def ask(store: Store) -> int:
-            store.move_cursor(call_sid(leg), reader, seq)
+            store.move_cursor(call_sid(leg), reader, seq, written_at=written_at, at=at)
+            return await store.cursor(call_sid(leg), reader)
+
+        self.both(ask)
+
+    @rule(leg=LEGS, reader=READERS, seq=st.none() | st.integers(0, 9))
+    def bound_writes(self, leg: int, reader: str, seq: int | None) -> None:
+        async def ask(store: Store) -> int:
+            store.bound_writes(call_sid(leg), reader, seq)
             return await store.cursor(call_sid(leg), reader)
 
         self.both(ask)
@@ -156,8 +219,10 @@ class Stores(RuleBasedStateMachine):
         choice=st.integers(0, 9),
         newest=st.booleans(),
         verdict=st.sampled_from(["delivered", "form", "retry", "down", "step over", "end"]),
+        sent=st.booleans(),
+        status=STATUSES_OF_ANSWERS,
     )
-    def settle(self, choice: int, newest: bool, verdict: str) -> None:
+    def settle(self, choice: int, newest: bool, verdict: str, sent: bool, status: int | None) -> None:
         """Settle a turn, fresh or stale, perhaps for the second time."""
         if not self.turns:
             return
@@ -170,8 +235,11 @@ class Stores(RuleBasedStateMachine):
             "step over": StepOver("old"),
             "end": EndLane("gone"),
         }
+        attempt = Attempt(sent_at=self.now - 2, status=status) if sent else None
         following = self.both(
-            lambda store: store.settle(turn, verdicts[verdict], now=self.now, lease_until=self.now + 30)
+            lambda store: store.settle(
+                turn, verdicts[verdict], now=self.now, lease_until=self.now + 30, attempt=attempt
+            )
         )
         if following is not None:
             self.turns.append(following)
@@ -213,6 +281,12 @@ class Stores(RuleBasedStateMachine):
             seen: list[object] = [
                 await store.lanes(ACCOUNT, None, 99),
                 await store.undelivered(ACCOUNT, None, 99),
+                await store.undelivered(ACCOUNT, None, 99, since=self.now - 50),
+                await store.missed(ACCOUNT, None, None),
+                await store.missed(ACCOUNT, call_sid(1), self.now - 50),
+                [await store.surplus(ACCOUNT, keep, 9) for keep in (0, 2, 5)],
+                (await store.lane_page(ACCOUNT, LaneKind.MESSAGES, None, PageRequest(size=3))),
+                (await store.lane_page(ACCOUNT, LaneKind.REPLAY, call_sid(1), PageRequest(size=2))),
                 await store.due_lanes(self.now, 99),
                 await store.next_due(),
                 list(await store.live_owners()),
@@ -223,6 +297,11 @@ class Stores(RuleBasedStateMachine):
                 seen += [list(await store.entries_after(leg, log, 0, 99)) for log in Log]
                 seen += [await store.cursor(leg, reader) for reader in ("a", "b")]
                 seen += [await store.subscriptions(ACCOUNT, leg), await store.undelivered(ACCOUNT, leg, 99)]
+                seen += [await store.standing(ACCOUNT, leg, range(1, 99), range(1, 99))]
+                seen += [await store.standing(ACCOUNT, leg, range(2, 4), range(2, 3))]
+                pages = [PageRequest(size=3), PageRequest(size=2, after=message_sid(3))]
+                seen += [await store.entries(ACCOUNT, leg, log, p) for log in (None, Log.TO_CLIENT) for p in pages]
+                seen += [await store.entry(ACCOUNT, leg, message_sid(number)) for number in (1, 3)]
             return seen
 
         self.both(ask)

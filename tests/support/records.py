@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from midcall.core.accounts import Account, AccountStatus, ApiKey, Application
 from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Direction, Status
+from midcall.core.lanes import Replay, runs
 from midcall.core.messages import JSON, Draft, IdempotencyClaim, Limits, Log, Subscription
 from midcall.core.sids import (
     AccountSid,
@@ -16,6 +17,7 @@ from midcall.core.sids import (
     CallSid,
     KeySid,
     MessageSid,
+    ReplaySid,
     SubscriptionSid,
     mint,
 )
@@ -165,6 +167,26 @@ def subscription(number: int = 1, *, leg: CallSid = LEG, at: float = NOW) -> Sub
     )
 
 
+def replay(
+    number: int = 1,
+    numbers: Iterable[int] = (1,),
+    *,
+    leg: CallSid = LEG,
+    origin: int | None = 1,
+    at: float = NOW,
+) -> Replay:
+    return Replay(
+        sid=ReplaySid(sid("RP", number)),
+        account_sid=ACCOUNT,
+        leg_sid=leg,
+        origin=None if origin is None else subscription_sid(origin),
+        url="https://app.example/again",
+        method="POST",
+        numbers=runs(numbers),
+        created_at=at,
+    )
+
+
 def key_claim(key: str = "once", *, endpoint: str = "messages", fingerprint: bytes = b"same") -> IdempotencyClaim:
     return IdempotencyClaim(endpoint=endpoint, key=key, fingerprint=fingerprint)
 
@@ -178,6 +200,7 @@ def step(
     status_lane: StatusLane | None = None,
     status_entries: Sequence[bytes] = (),
     reader: str | None = None,
+    receipts_lost: bool = False,
 ) -> Transition:
     return Transition(
         owner=leg,
@@ -188,6 +211,7 @@ def step(
         status_lane=status_lane,
         status_entries=status_entries,
         reader=reader,
+        receipts_lost=receipts_lost,
     )
 
 

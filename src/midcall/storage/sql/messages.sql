@@ -34,7 +34,7 @@ SELECT row, leg, log, seq, account, sid, content, content_type, at FROM entries
 WHERE leg = :leg AND log IN (0, 1) AND account = :account AND (:log IS NULL OR log = :log)
 
 -- name: place_of_message
-SELECT row FROM entries WHERE leg = :leg AND log IN (0, 1) AND sid = :sid AND account = :account ORDER BY log LIMIT 1
+SELECT row FROM entries WHERE leg = :leg AND log IN (0, 1) AND sid = :sid AND account = :account ORDER BY row DESC LIMIT 1
 
 -- name: cursor
 SELECT seq FROM receipts WHERE leg = ? AND reader = ? ORDER BY seq DESC LIMIT 1
