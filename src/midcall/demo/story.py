@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
@@ -54,9 +55,14 @@ class Story:
 
     def tell(self, who: str, what: str) -> None:
         """One line, at once."""
-        line = Text(f"{self.elapsed():6.2f} s  ", style="dim")
-        line.append(f"{who:7}", style=COLOURS.get(who, ""))
-        line.append(what, style="none")
+        head = Text.assemble((f"{self.elapsed():6.2f} s  ", "dim"), (f"{who:7}", COLOURS.get(who, "")))
+        if self.console.soft_wrap:  # no terminal: one event is one line, however long
+            self.console.print(head + Text(what))
+            return
+        line = Table.grid()  # so that what does not fit goes on below its own beginning
+        line.add_column(no_wrap=True)
+        line.add_column(overflow="fold")
+        line.add_row(head, Text(what))
         self.console.print(line)
 
     def detail(self, who: str, what: str) -> None:
