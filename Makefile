@@ -10,8 +10,11 @@ DEV := .venv/.package .venv/.dev
 UNIT_WORKERS ?= 2
 # What pytest is given on top: make unit ARGS='-k cursor -x'
 ARGS ?=
+# How often `make crash` kills its server, and fills its disk.
+KILLS ?= 300
+FULL_DISKS ?= 20
 
-.PHONY: help demo test deps check fmt unit e2e lock clean
+.PHONY: help demo test deps check fmt unit e2e crash lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +42,9 @@ unit: $(DEV) ## all tests but the end-to-end ones
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
+
+crash: $(DEV) ## kill a server under load, KILLS=300 times, and compare what it promised with what came of it
+	PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) --full-disks $(FULL_DISKS) $(ARGS)
 
 lock: ## pin the newest allowed versions again (make lock ARGS= keeps what is pinned)
 	scripts/lock.sh $(if $(filter command,$(origin ARGS)),$(ARGS),--upgrade)

@@ -61,6 +61,11 @@ class Report:
     def holds(self) -> bool:
         return self.verdict.holds
 
+    @property
+    def worst_recovery_s(self) -> float:
+        """From the start of a process to its being ready."""
+        return max(self.recoveries, default=0.0)
+
     def broken(self, rule: str, case: str) -> None:
         self.verdict.violations.append(Violation(rule, case))
 

@@ -51,13 +51,14 @@ class Rest:
 
     def __init__(self, account: Account, session: aiohttp.ClientSession) -> None:
         self._base = f"{account.http_url}/2010-04-01/Accounts/{account.account_sid}"
-        self._auth = aiohttp.BasicAuth(account.api_key_sid, account.api_key_secret)
+        credentials = aiohttp.encode_basic_auth(account.api_key_sid, account.api_key_secret)
+        self._headers = {"Authorization": credentials}
         self._session = session
 
     async def post(self, path: str, **form: str) -> tuple[int | None, str | None]:
         """(status, sid of what was made); status None when no complete answer came."""
         try:
-            async with self._session.post(f"{self._base}/{path}.json", data=form, auth=self._auth) as answer:
+            async with self._session.post(f"{self._base}/{path}.json", data=form, headers=self._headers) as answer:
                 body = json.loads(await answer.read())
                 return answer.status, body.get("sid")
         except (aiohttp.ClientError, OSError, ValueError):
