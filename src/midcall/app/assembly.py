@@ -14,6 +14,7 @@ import apsw
 from aiohttp import web
 
 from midcall.app.clock import SystemClock
+from midcall.app.lag import LoopLag
 from midcall.app.measures import measure
 from midcall.app.retention import Retention
 from midcall.bus.local import LocalBus
@@ -102,6 +103,7 @@ class App:
         self.accounts.on_withdrawal(self.signalling.revoke)
         self.retention = Retention(self.store, self.trace, self.clock, days=settings.retention_days)
         measure(self.metrics, self.calls, self.hub)
+        self.lag = LoopLag(self.clock, self.metrics)
         self._unready: str | None = "starting"
         self.web = self._web(settings)
 
@@ -133,6 +135,7 @@ class App:
         await self.media.start(self.legs.on_media)
         await self.dispatcher.start()
         self.retention.start(owner)
+        self.lag.start()
         self._unready = None
 
     async def stop(self, drain_s: float, hurry: asyncio.Event) -> None:
@@ -158,6 +161,7 @@ class App:
 
     async def close(self) -> None:
         """Let go in the order of the flow: deliveries in flight settle before the store closes."""
+        self.lag.close()
         await self.retention.close()
         await self.signalling.close()
         await self.calls.close()
