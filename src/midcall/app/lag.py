@@ -18,14 +18,14 @@ class LoopLag:
 
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
-        self._late: deque[float] = deque(maxlen=_KEPT)
+        self._late = deque([0.0] * _KEPT, maxlen=_KEPT)
         self._timer: Timer | None = None
         self._due = 0.0
         self._seconds = metrics.histogram("midcall_loop_lag_seconds", "How late the event loop runs what is due.")
         metrics.gauge(
             "midcall_loop_lag_worst_seconds",
             f"The latest that the event loop was in the last {REMEMBERED_S:g} seconds.",
-            lambda: max(self._late, default=0.0),
+            lambda: max(self._late),
         )
 
     def start(self) -> None:
