@@ -14,8 +14,9 @@ from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
-from midcall.core.lanes import Attempt, Delivery, Lane, LaneKind, Missed, Replay, Turn, Undelivered
-from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Receipt, Subscription
+from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
+from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
 
 T = TypeVar("T")
@@ -111,23 +112,6 @@ class Transition:
     subscriptions: Sequence[Subscription] = ()
     first_sequence: int = 1
     alerts: Sequence[Alert] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What became of some messages of a leg, as the store knows it.
-
-    Attributes:
-        lanes: that read the from_client log, oldest first.
-        deliveries: of those messages, by number and then in the order of the lanes.
-        receipts: for the to_client log, by number: the first one after the highest number asked for is the last.
-        undelivered: those of the messages that were given up.
-    """
-
-    lanes: Sequence[Lane]
-    deliveries: Sequence[Delivery]
-    receipts: Sequence[Receipt]
-    undelivered: Sequence[Undelivered]
 
 
 @dataclass(frozen=True, slots=True)

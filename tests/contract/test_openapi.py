@@ -7,6 +7,7 @@ endpoint by endpoint; `test_which_comparison_was_made` says whether that happene
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,9 +74,14 @@ def test_every_refusal_is_a_rule_of_the_table() -> None:
         assert all(RULES[rule.name] is rule for rule in refusals(endpoint))
 
 
-def test_extensions_are_marked_and_lie_under_their_own_prefix() -> None:
+def test_extensions_are_marked_and_only_about_calls_do_they_lie_beside_the_vendors_paths() -> None:
     for path, item in OURS["paths"].items():
-        assert path.startswith("/midcall/v1/") == item.get("x-extension", False)
+        marks = {operation.get("x-extension", False) for name, operation in item.items() if name != "x-extension"}
+        assert item.get("x-extension", False) == (marks == {True})
+        if path.startswith("/midcall/v1/"):
+            assert marks == {True}
+        elif True in marks:
+            assert re.search(r"/Calls/{CallSid}/(UserDefinedMessages|Deliveries)", path)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +182,8 @@ def _required(operation: Json) -> list[str]:
 
 
 def _inputs(ours: dict[str, Json], theirs: dict[str, Json]) -> list[str]:
-    lines = [f"parameter {name} is not the vendor's" for name in ours.keys() - theirs.keys()]
+    surplus = [name for name in ours.keys() - theirs.keys() if not ours[name].get("x-extension")]
+    lines = [f"parameter {name} is not the vendor's" for name in surplus]
     for name in ours.keys() & theirs.keys():
         mine, other = ours[name], theirs[name]
         if mine.get("type") != other.get("type"):
@@ -227,7 +234,8 @@ def _shape(where: str, mine: Json, other: Json) -> list[str]:
         lines.append(f"{where} may hold other words")
     if "properties" in other:
         names, their_names = set(mine.get("properties", ())), set(other["properties"])
-        lines += [f"{where}.{name} is not the vendor's" for name in sorted(names - their_names)]
+        surplus = [name for name in names - their_names if not mine["properties"][name].get("x-extension")]
+        lines += [f"{where}.{name} is not the vendor's" for name in sorted(surplus)]
         lines += [f"{where}.{name} is missing" for name in sorted(their_names - names)]
         for name in sorted(names & their_names):
             lines += _shape(f"{where}.{name}", mine["properties"][name], other["properties"][name])

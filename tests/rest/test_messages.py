@@ -200,7 +200,7 @@ async def test_a_malformed_json_body_is_the_senders_fault(edge: Edge, body: byte
     assert await contents(edge) == []
 
 
-async def test_there_is_no_get(edge: Edge) -> None:
-    answer = await edge.ask("GET", PATH)
+async def test_there_is_no_put(edge: Edge) -> None:
+    answer = await edge.ask("PUT", PATH)
     assert answer.refused == (405, 20004)
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "GET, POST"

@@ -31,9 +31,12 @@ from midcall.rest.openapi import document
 from midcall.storage.memory import MemoryStore
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls, CallUpdate, NewCall
+from midcall.switch.history import History
 from midcall.switch.messages import Messages
+from midcall.switch.replays import Replays
 from midcall.telemetry import Metrics
 from midcall.testing.clock import ManualClock
+from support.switchboard import ScriptedDevices
 
 ACCOUNT = AccountSid("AC" + "a" * 32)
 OTHER = AccountSid("AC" + "0" * 31 + "1")
@@ -224,6 +227,7 @@ class Edge:
         self.store = MemoryStore()
         self.trace = TraceInMemory()
         self.bus = LocalBus()
+        self.devices = ScriptedDevices()
         self.calls = RecordedCalls(self.store, self.clock, self.entropy)
         self.metrics = Metrics()
         self.unready: str | None = None
@@ -239,6 +243,8 @@ class Edge:
             store=self.store,
             calls=self.calls,
             messages=messages,
+            history=History(store=self.store, messages=messages, devices=self.devices),
+            replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
             accounts=Accounts(self.store, self.clock),
             trace=self.trace,
             clock=self.clock,
@@ -250,6 +256,8 @@ class Edge:
         async def look(request: web.Request, handler: Any) -> web.StreamResponse:
             response = await handler(request)
             if request.path.startswith(("/2010-04-01/", "/midcall/")):
+                if not isinstance(response, web.Response):  # a stream is judged by its own tests
+                    return response
                 body = response.body if isinstance(response.body, bytes) else b""
                 content_type = response.headers.get("Content-Type", "")
                 self.checked.look(request.method, request.path, response.status, content_type, body)

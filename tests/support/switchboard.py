@@ -53,6 +53,7 @@ class ScriptedDevices:
     without_media: set[DeviceId] = field(default_factory=set)
     holders: dict[CallSid, DeviceId] = field(default_factory=dict)
     invites: list[tuple[DeviceId, Invite]] = field(default_factory=list)
+    written: dict[tuple[CallSid, int], float] = field(default_factory=dict)
 
     def registered(self, account: AccountSid, identity: str) -> list[DeviceId]:
         return list(self.clients.get((account, identity), ()))
@@ -79,6 +80,9 @@ class ScriptedDevices:
 
     def reader(self, leg: CallSid) -> str | None:
         return self.holders.get(leg)
+
+    def written_at(self, leg: CallSid, seq: int) -> float | None:
+        return self.written.get((leg, seq))
 
     def of(self, leg: CallSid) -> list[str]:
         """Names of what one leg's client was shown."""

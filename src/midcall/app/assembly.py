@@ -37,8 +37,10 @@ from midcall.storage.trace import MemoryTrace, SqliteTrace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
 from midcall.switch.fetch import TwimlFetcher
+from midcall.switch.history import History
 from midcall.switch.legs import Legs
 from midcall.switch.messages import Messages
+from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.telemetry import Metrics
 from midcall.webhooks.dispatcher import Dispatcher
@@ -112,6 +114,8 @@ class App:
             store=self.store,
             calls=self.calls,
             messages=self.messages,
+            history=History(store=self.store, messages=self.messages, devices=self.hub),
+            replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
             accounts=self.accounts,
             trace=self.trace,
             clock=self.clock,

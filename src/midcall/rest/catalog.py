@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from midcall.rest import accounts, alerts, applications, calls, keys, messages, subscriptions
+from midcall.rest import accounts, alerts, applications, calls, history, keys, messages, replays, subscriptions
 from midcall.rest.endpoint import AnyEndpoint
 
 ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
@@ -15,4 +15,6 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *alerts.ENDPOINTS,
+    *history.ENDPOINTS,
+    *replays.ENDPOINTS,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +22,7 @@ from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, CallSid, mint
 from midcall.rest import body, guard
 from midcall.rest.body import BodyLimits
-from midcall.rest.endpoint import AnyEndpoint, Api, Asked
+from midcall.rest.endpoint import JSON_LINES, AnyEndpoint, Api, Asked
 from midcall.wire import parameters
 from midcall.wire.forms import NO_FIELDS, Fields
 from midcall.wire.resources import error_body, refusal
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_TYPE: Final = "application/json;charset=utf-8"
+REQUEST_ID: Final = web.RequestKey("request id", str)
+STREAM_CHUNK: Final = 32 * 1024
 API_PATHS: Final = ("/2010-04-01/", "/midcall/v1/")
 REALM: Final = 'Basic realm="Midcall"'
 
@@ -59,7 +61,7 @@ class Edge:
     def handler(self, endpoint: AnyEndpoint) -> HttpHandler:
         """What aiohttp calls for an endpoint."""
 
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             return await self._answer(endpoint, request)
 
         handle.__name__ = endpoint.name
@@ -80,6 +82,7 @@ class Edge:
 
     async def _enveloped(self, request: web.Request, handler: HttpHandler) -> web.StreamResponse:
         request_id = mint("RQ", self._api.entropy(sids.ENTROPY_BYTES))
+        request[REQUEST_ID] = request_id
         started = self._api.clock.monotonic()
         self._in_flight += 1
         in_flight = self._in_flight
@@ -88,6 +91,9 @@ class Edge:
         finally:
             self._in_flight -= 1
         duration = self._api.clock.monotonic() - started
+        if response.prepared:  # a stream, which has gone out already
+            self._record(request, response, request_id, duration)
+            return response
         response.headers["Twilio-Request-Id"] = request_id
         response.headers["Twilio-Request-Duration"] = f"{duration:.3f}"
         response.headers["Twilio-Concurrent-Requests"] = str(in_flight)
@@ -132,12 +138,14 @@ class Edge:
         self._seconds.observe(duration)
         log.debug("%s %s: %s", request.method, request.path, response.status, extra={telemetry.REQUEST_ID: request_id})
 
-    async def _answer(self, endpoint: AnyEndpoint, request: web.Request) -> web.Response:
+    async def _answer(self, endpoint: AnyEndpoint, request: web.Request) -> web.StreamResponse:
         username, password = guard.credentials(request.headers)
         path = path_sids(endpoint, request.match_info)
         account = await self._authenticated(endpoint, username, password, path)
         asked = await self._asked(endpoint, request, account, path)
         answer = await endpoint.handler(self._api, asked)
+        if endpoint.stream is not None:
+            return await stream_lines(request, endpoint.stream(self._api, asked))
         if answer is None:
             return web.Response(status=endpoint.status)
         return json_response(msgspec.json.encode(answer), endpoint.status)
@@ -192,6 +200,26 @@ def path_sids(endpoint: AnyEndpoint, found: Mapping[str, str]) -> Mapping[str, s
 
 def json_response(encoded: bytes, status: int) -> web.Response:
     return web.Response(body=encoded, status=status, headers={hdrs.CONTENT_TYPE: JSON_TYPE})
+
+
+async def stream_lines(request: web.Request, structs: AsyncIterator[msgspec.Struct]) -> web.StreamResponse:
+    """Answer with JSON lines as they are made. What fails on the way cuts the connection: a client sees no end."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: JSON_LINES, "Twilio-Request-Id": request[REQUEST_ID]})
+    await response.prepare(request)
+    waiting = bytearray()
+    try:
+        async for struct in structs:
+            waiting += msgspec.json.encode(struct) + b"\n"
+            if len(waiting) >= STREAM_CHUNK:
+                await response.write(bytes(waiting))
+                waiting.clear()
+        await response.write(bytes(waiting))
+        await response.write_eof()
+    except Exception:
+        log.warning("an export ended before its end", exc_info=True)
+        if request.transport is not None:
+            request.transport.abort()
+    return response
 
 
 def refuse(refused: Refused, path: str) -> web.Response:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,9 @@ from midcall.core.sids import ENTROPY_BYTES, AccountSid, AlertSid, CallSid, mint
 from midcall.ports import Clock, Entropy, PageRequest, PageResult, Store, Trace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
+from midcall.switch.history import History
 from midcall.switch.messages import Messages
+from midcall.switch.replays import Replays
 from midcall.wire.forms import Fields
 from midcall.wire.paging import Links, Page, PageForm
 from midcall.wire.parameters import Form
@@ -40,6 +42,8 @@ class Api:
     store: Store
     calls: Calls
     messages: Messages
+    history: History
+    replays: Replays
     accounts: Accounts
     trace: Trace
     clock: Clock
@@ -74,6 +78,9 @@ class Asked(Generic[F]):
 
 
 Handler = Callable[[Api, Asked[F]], Awaitable[Struct | None]]
+Stream = Callable[[Api, Asked[F]], AsyncIterator[Struct]]
+
+JSON_LINES: Final = "application/jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +100,7 @@ class Endpoint(Generic[F]):
         before: changes the fields before they are read.
         refusals: rules of the use case, for the document; those of the form are known.
         extension: not an endpoint of the vendor.
+        stream: answers with JSON lines, made while they are read; `handler` only checks then, and returns nothing.
     """
 
     method: str
@@ -109,6 +117,7 @@ class Endpoint(Generic[F]):
     before: Callable[[Fields], Fields] | None = None
     refusals: tuple[Rule, ...] = ()
     extension: bool = False
+    stream: Stream[F] | None = None
 
     @cached_property
     def path_names(self) -> tuple[str, ...]:

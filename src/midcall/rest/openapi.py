@@ -15,7 +15,7 @@ from midcall import __version__
 from midcall.core import errors
 from midcall.core.errors import Rule
 from midcall.rest.catalog import ENDPOINTS
-from midcall.rest.endpoint import AnyEndpoint
+from midcall.rest.endpoint import JSON_LINES, AnyEndpoint
 from midcall.wire import forms
 from midcall.wire.parameters import Parameter, Sid, parameters
 from midcall.wire.resources import ErrorBody
@@ -84,7 +84,8 @@ def _paths(endpoints: Sequence[AnyEndpoint]) -> Json:
     for endpoint in endpoints:
         item = paths.setdefault(f"{endpoint.path}.json", {})
         item[endpoint.method.lower()] = _operation(endpoint)
-        if endpoint.extension:
+    for item in paths.values():
+        if all(operation.get("x-extension") for operation in item.values()):
             item["x-extension"] = True
     return paths
 
@@ -96,6 +97,8 @@ def _operation(endpoint: AnyEndpoint) -> Json:
         "parameters": [_path_parameter(endpoint, name) for name in endpoint.path_names],
         "responses": _responses(endpoint),
     }
+    if endpoint.extension:
+        operation["x-extension"] = True
     declared = parameters(endpoint.form)
     if endpoint.method == "GET":
         operation["parameters"] += [_query_parameter(parameter) for parameter in declared]
@@ -133,6 +136,8 @@ def _request_body(declared: Sequence[Parameter]) -> Json:
 
 def _schema(parameter: Parameter) -> Json:
     schema = dict(parameter.kind.schema())
+    if parameter.extension:
+        schema["x-extension"] = True
     if parameter.default is not None:
         default = parameter.default
         schema["default"] = list(default) if isinstance(default, tuple) else default
@@ -141,7 +146,9 @@ def _schema(parameter: Parameter) -> Json:
 
 def _responses(endpoint: AnyEndpoint) -> Json:
     success: Json = {"description": _SUCCESS[endpoint.status]}
-    if endpoint.answer is not None:
+    if endpoint.stream is not None:
+        success["content"] = {JSON_LINES: {"schema": {"type": "string"}}}
+    elif endpoint.answer is not None:
         success["content"] = _json_content(endpoint.answer)
     responses = {str(endpoint.status): success}
     for status, rules in _by_status(refusals(endpoint)).items():

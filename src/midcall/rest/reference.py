@@ -83,6 +83,8 @@ def _by_code(rule: Rule) -> tuple[tuple[int, int], str]:
 def _endpoint(endpoint: AnyEndpoint) -> str:
     manages = " *Manages.*" if endpoint.manages else ""
     answer = "no body" if endpoint.answer is None else f"`{endpoint.answer.__name__}`"
+    if endpoint.stream is not None:
+        answer = "one JSON object a line" + (f", `{endpoint.answer.__name__}`" if endpoint.answer is not None else "")
     refused = ", ".join(f"{status}/{code}" for status, code in dict.fromkeys(rule.rest for rule in refusals(endpoint)))
     lines = [
         f"### {endpoint.name}",
@@ -103,7 +105,8 @@ def _endpoint(endpoint: AnyEndpoint) -> str:
 
 def _row(parameter: Parameter) -> tuple[str, str, str]:
     default = "required" if parameter.required else "" if parameter.default is None else _shown(parameter.default)
-    return f"`{parameter.name}`", _takes(parameter), default
+    takes = _takes(parameter) + (" (an extension)" if parameter.extension else "")
+    return f"`{parameter.name}`", takes, default
 
 
 def _shown(default: object) -> str:

@@ -19,6 +19,7 @@ async def create(api: Api, asked: Asked[NewSubscriptionForm]) -> SubscriptionRes
         callback=asked.form.callback,
         method=asked.form.method,
         idempotency_key=asked.form.idempotency_key,
+        from_start=asked.form.replay_from == "start",
     )
     return subscription_resource(subscription)
 

@@ -40,8 +40,9 @@ from midcall.core.messages import (
     admit,
     check_leg,
 )
+from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, Standing, StatusLane, Transition
+from midcall.ports import PageRequest, PageResult, Saved, StatusLane, Transition
 from midcall.storage import rules
 from midcall.storage.rules import LaneRecord
 
@@ -583,9 +584,7 @@ def _within(at: float | None, start: float | None, end: float | None) -> bool:
     return at is not None and (start is None or at >= start) and (end is None or at < end)
 
 
-def _page(
-    mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest
-) -> PageResult[T]:
+def _page(mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest) -> PageResult[T]:
     """A page of the wanted rows among an owner's, which are given oldest first.
 
     A sid that is none of the owner's rows gives an empty page.

@@ -21,8 +21,9 @@ from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, Standing, Transition
+from midcall.ports import PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
 from midcall.storage.verbs import calls, lanes, messages, resources

@@ -34,6 +34,9 @@ from midcall.ports import Bus, Clock, Entropy, Nudge, PageRequest, Store
 
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 256
 MAX_CONTENT_TYPE_CHARS: Final = 256
+TIMINGS_KEPT: Final = 10_000
+"""Messages of which the time of their commit is known."""
+
 BUCKETS_KEPT: Final = 10_000
 """Rate buckets before full ones are thrown away."""
 
@@ -62,6 +65,7 @@ class Messages:
         self._entropy = entropy
         self._limits = limits
         self._buckets: dict[tuple[CallSid, Log], Bucket] = {}
+        self._stored_at: dict[str, float] = {}
 
     async def accept_from_client(self, account: AccountSid, leg: CallSid, message: ClientMessage) -> Appended:
         """Check and store a client's message, then nudge the lanes. The caller has checked who holds the leg.
@@ -90,6 +94,7 @@ class Messages:
             at=self._clock.now(),
         )
         appended = await self._store.append_message(draft, self._limits)
+        self._note_stored(appended)
         self._bus.nudge(Nudge(leg, Log.FROM_CLIENT))
         return appended
 
@@ -117,19 +122,31 @@ class Messages:
             at=self._clock.now(),
         )
         appended = await self._store.append_message(draft, self._limits, claim)
+        self._note_stored(appended)
         self._bus.nudge(Nudge(leg, Log.TO_CLIENT))
         return appended.entry
 
     async def subscribe(
-        self, account: AccountSid, leg: CallSid, *, callback: str, method: str, idempotency_key: str | None
+        self,
+        account: AccountSid,
+        leg: CallSid,
+        *,
+        callback: str,
+        method: str,
+        idempotency_key: str | None,
+        from_start: bool = False,
     ) -> Subscription:
         """Open a lane from the leg's client to a callback (a checked URL).
+
+        Args:
+            from_start: deliver also what the client said before.
 
         Raises:
             Refused: NOT_FOUND, NOT_AN_SDK_LEG, CALL_NOT_ACTIVE, TOO_MANY_SUBSCRIPTIONS, IDEMPOTENCY_CONFLICT,
                 PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
-        claim = _claim("subscriptions", idempotency_key, callback, method)
+        parameters = (callback, method, "start") if from_start else (callback, method)
+        claim = _claim("subscriptions", idempotency_key, *parameters)
         await self._check_leg(account, leg, may_be_over=claim is not None)
         subscription = Subscription(
             sid=SubscriptionSid(self._mint("ZY")),
@@ -138,8 +155,11 @@ class Messages:
             callback=callback,
             method=method,
             created_at=self._clock.now(),
+            from_start=from_start,
         )
         kept, _ = await self._store.add_subscription(subscription, self._limits, claim)
+        if from_start:
+            self._bus.nudge(Nudge(leg, Log.FROM_CLIENT))
         return kept
 
     async def unsubscribe(self, account: AccountSid, leg: CallSid, sid: SubscriptionSid) -> None:
@@ -170,6 +190,17 @@ class Messages:
     def client_back(self, leg: CallSid, reader: str) -> None:
         """The client is back; `cursor` waits until that is stored."""
         self._store.bound_writes(leg, reader, None)
+
+    def stored_at(self, sid: str) -> float | None:
+        """When a message's commit was seen here; None for all but the newest (timings are not durable)."""
+        return self._stored_at.get(sid)
+
+    def _note_stored(self, appended: Appended) -> None:
+        if appended.repeated:
+            return
+        if len(self._stored_at) >= TIMINGS_KEPT:
+            del self._stored_at[next(iter(self._stored_at))]
+        self._stored_at[appended.entry.sid] = self._clock.now()
 
     # checks
 

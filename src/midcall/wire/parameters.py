@@ -265,6 +265,10 @@ class Required(NamedTuple):
     detail: str | None = None
 
 
+class Extension(NamedTuple):
+    """The parameter is not the vendor's."""
+
+
 class OneOf(NamedTuple):
     """At least one of some fields is needed; judged after the last of them was read."""
 
@@ -296,6 +300,7 @@ class Parameter:
     kind: Kind
     required: Required | None
     default: object
+    extension: bool = False
 
     def read(self, fields: Fields) -> object:
         texts = fields.all(self.name)
@@ -340,9 +345,10 @@ def _parameter(info: msgspec.structs.FieldInfo, hint: object) -> Parameter:
     _, *marks = get_args(hint)
     named = next((mark.name for mark in marks if isinstance(mark, Named)), _pascal(info.name))
     required = next((mark for mark in marks if isinstance(mark, Required)), None)
-    kind: Kind = next(mark for mark in marks if not isinstance(mark, (Named, Required)))
+    kind: Kind = next(mark for mark in marks if not isinstance(mark, (Named, Required, Extension)))
     default = None if info.default is msgspec.NODEFAULT else info.default
-    return Parameter(info.name, named, kind, required, default)
+    extension = any(isinstance(mark, Extension) for mark in marks)
+    return Parameter(info.name, named, kind, required, default, extension)
 
 
 def _pascal(field: str) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Final
 
 from midcall.core import errors
+from midcall.core.lanes import DeliveryState
+from midcall.core.progress import MessageState
 from midcall.wire.dates import Instant
 from midcall.wire.paging import PageForm
 from midcall.wire.parameters import (
     Choice,
+    Extension,
     Flag,
     Form,
     Integer,
@@ -34,6 +37,9 @@ MAX_ENDPOINT_CHARS: Final = 1_600
 CALL_STATUSES: Final = ("queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled")
 CALL_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
 ACCOUNT_STATUSES: Final = ("active", "suspended", "closed")
+DIRECTIONS: Final = ("from-client", "to-client")
+MESSAGE_STATES: Final = tuple(state.value for state in MessageState)
+DELIVERY_STATES: Final = tuple(state.value for state in DeliveryState)
 URL_PARAMETERS: Final = (
     "Url",
     "Method",
@@ -154,6 +160,7 @@ class NewSubscriptionForm(Form, frozen=True, kw_only=True):
     ]
     method: Annotated[str, _method] = "POST"
     idempotency_key: Annotated[str | None, _idempotency_key] = None
+    replay_from: Annotated[str | None, Choice(("start",)), Extension()] = None
 
 
 class ApplicationForm(Form, frozen=True, kw_only=True):
@@ -176,6 +183,8 @@ class ApplicationForm(Form, frozen=True, kw_only=True):
     sms_fallback_method: Annotated[str | None, _method] = None
     sms_status_callback: Annotated[str | None, _clearable_url] = None
     message_status_callback: Annotated[str | None, _clearable_url] = None
+    message_callback: Annotated[str | None, _clearable_url, Extension()] = None
+    message_callback_method: Annotated[str | None, _method, Extension()] = None
 
 
 class ApplicationListForm(PageForm, frozen=True, kw_only=True):
@@ -214,6 +223,62 @@ class AlertListForm(PageForm, frozen=True, kw_only=True):
     """`GET Alerts`, an extension."""
 
     call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+
+
+class MessageListForm(PageForm, frozen=True, kw_only=True):
+    """`GET UserDefinedMessages`, an extension."""
+
+    direction: Annotated[str | None, Choice(DIRECTIONS)] = None
+    state: Annotated[str | None, Choice(MESSAGE_STATES)] = None
+
+
+class DeliveryListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Deliveries`, an extension: deliveries of `PageSize` messages a page."""
+
+    state: Annotated[str | None, Choice(DELIVERY_STATES)] = None
+    subscription_sid: Annotated[str | None, Sid(prefix="ZY")] = None
+    replay_sid: Annotated[str | None, Sid(prefix="RP")] = None
+
+
+class SubscriptionListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Subscriptions` of an account, an extension."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+
+
+class UndeliveredListForm(Form, frozen=True, kw_only=True):
+    """`GET Undelivered`, an extension."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+    since: Annotated[Instant | None, Time()] = None
+    limit: Annotated[int, Integer(least=1, most=10_000)] = 1_000
+
+
+class ReplayForm(Form, frozen=True, kw_only=True):
+    """`POST Replays`, an extension."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+    message_sid: Annotated[str | None, Sid(prefix="KX")] = None
+    first_sequence_number: Annotated[int | None, Integer(least=0, most=999_999_999)] = None
+    last_sequence_number: Annotated[int | None, Integer(least=0, most=999_999_999)] = None
+    undelivered: Annotated[bool, Flag()] = False
+    since: Annotated[Instant | None, Time()] = None
+    subscription_sid: Annotated[str | None, Sid(prefix="ZY")] = None
+    url: Annotated[str | None, _url] = None
+    method: Annotated[str | None, _method] = None
+
+
+class ReplayListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Replays`, an extension."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+
+
+class ExportForm(Form, frozen=True, kw_only=True):
+    """`GET Messages`, an extension: everything that was said, as JSON lines."""
+
+    call_sid: Annotated[str | None, Sid(prefix="CA")] = None
+    since: Annotated[Instant | None, Time()] = None
 
 
 class TimelineForm(Form, frozen=True, kw_only=True):

@@ -48,6 +48,9 @@ KeySidText = Annotated[str, _sid("SK")]
 MessageSidText = Annotated[str, _sid("KX")]
 SubscriptionSidText = Annotated[str, _sid("ZY")]
 AlertSidText = Annotated[str, _sid("NO")]
+ReplaySidText = Annotated[str, _sid("RP")]
+_EXTENSION: Final = Meta(extra_json_schema={"x-extension": True})
+"""A field that is not the vendor's."""
 HttpMethod = Literal["GET", "POST"]
 CallStatusText = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
 AccountStatusText = Literal["active", "suspended", "closed"]
@@ -100,6 +103,8 @@ class ApplicationResource(Struct, frozen=True, kw_only=True):
     sms_fallback_method: HttpMethod
     sms_status_callback: str | None
     message_status_callback: str | None
+    message_callback: Annotated[str | None, _EXTENSION]
+    message_callback_method: Annotated[HttpMethod, _EXTENSION]
     uri: str
 
 
@@ -277,6 +282,8 @@ def application_resource(application: Application) -> ApplicationResource:
         sms_fallback_method=_method(application.sms_fallback_method),
         sms_status_callback=application.sms_status_callback or None,
         message_status_callback=application.message_status_callback or None,
+        message_callback=application.message_callback or None,
+        message_callback_method=_method(application.message_callback_method),
         uri=f"{BASE}/{application.account_sid}/Applications/{application.sid}.json",
     )
 

@@ -19,8 +19,9 @@ from midcall.core.messages import (
     Receipt,
     admit,
 )
+from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, CallSid, SubscriptionSid, to_bytes
-from midcall.ports import PageRequest, PageResult, Standing
+from midcall.ports import PageRequest, PageResult
 from midcall.storage import rows, rules
 from midcall.storage.queries import Row, first, run, value
 from midcall.storage.rows import LOG_CODES
