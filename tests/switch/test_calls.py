@@ -8,7 +8,7 @@ import pytest
 
 from midcall.core.calls import Status
 from midcall.core.errors import Refused
-from midcall.ports import Join, MediaConnected, MediaFailed, MediaLost, OfferReady, PageRequest, SendDigits
+from midcall.ports import Join, MediaConnected, MediaFailed, MediaLost, OfferReady, PageRequest, SendDigits, Transition
 from midcall.switch.calls import CallUpdate, NewCall
 from support.switchboard import ACCOUNT, APPLICATION, Switchboard
 
@@ -368,6 +368,32 @@ async def test_what_a_crash_left_behind_is_ended_at_the_next_start(board: Switch
     assert await after.store.live_owners() == []
     entries = [json.loads(entry.content) for entry in await after.status_log(child.sid)]
     assert entries[-1]["CallStatus"] == "completed"
+
+
+async def test_a_leg_stored_by_another_version_does_not_stop_the_next_start(board: Switchboard) -> None:
+    board.register("bob")
+    alice = await board.place(DIAL_BOB)
+    saved = await board.store.load(alice)
+    assert saved is not None
+    state = json.loads(saved.state)
+    state["timers"] = "of another shape"
+    await board.calls.close()
+    await board.store.save(
+        Transition(owner=alice, account_sid=ACCOUNT, state=json.dumps(state).encode(), at=board.clock.now())
+    )
+    after = Switchboard(store=board.store)
+    await after.calls.recover()
+    assert (await after.row(alice)).status is Status.COMPLETED
+
+
+async def test_a_refused_redirect_leaves_the_call_as_it_was(board: Switchboard) -> None:
+    board.register("bob")
+    alice = await board.place(DIAL_BOB_ON_BRIDGE)
+    with pytest.raises(Refused, match="Cannot redirect"):
+        await board.calls.update(ACCOUNT, alice, CallUpdate(url="http://app.test/other", time_limit_s=1))
+    await board.answer((await board.child(alice)).sid, board.register("bob"))
+    await board.pass_time(2)
+    assert (await board.row(alice)).status is Status.IN_PROGRESS
 
 
 async def test_a_stopping_server_takes_no_calls_and_completes_the_live_ones(board: Switchboard) -> None:

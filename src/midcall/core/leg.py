@@ -157,6 +157,7 @@ class Leg:
     def _begin(self, devices: tuple[str, ...], now: float) -> Iterator[LegEffect]:
         self.begun = True
         if self.is_placed:
+            yield Note(kind="leg.placed", detail=(("from", self.call.from_), ("status", str(self.status))))
             yield AnswerOffer(self.offer)
             assert self.script is not None
             yield from verbs.start(self, self.script, now)

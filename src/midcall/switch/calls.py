@@ -214,8 +214,9 @@ class Calls:
             Refused: NOT_FOUND, CALL_NOT_REDIRECTABLE, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
         call = await self._call(account, sid)
-        if call.status.is_final:
-            raise Refused(errors.CALL_NOT_REDIRECTABLE)
+        redirects = update.url is not None or update.twiml is not None
+        if call.status.is_final or (redirects and call.status is not Status.IN_PROGRESS):
+            raise Refused(errors.CALL_NOT_REDIRECTABLE)  # before anything of the update is in force
         for event in _events_of(update):
             try:
                 await self._legs.actors.ask(sid, event)

@@ -12,7 +12,7 @@ import msgspec
 
 from midcall.core import events, sids
 from midcall.core.alerts import Alert, Level
-from midcall.core.calls import Status
+from midcall.core.calls import Call, Status
 from midcall.core.effects import (
     MOVED,
     AcceptAnswer,
@@ -80,6 +80,20 @@ MAX_FETCHES: Final = 1_000
 """Requests for TwiML that may be under way at once."""
 
 _decoder: Final = msgspec.json.Decoder(Leg)
+
+
+class _Row(msgspec.Struct):
+    """The part of a leg's state that every version of this program reads."""
+
+    call: Call
+
+
+def _salvage(state: bytes) -> Leg:
+    """A leg that may have been stored by another version: its row is enough to end it."""
+    try:
+        return _decoder.decode(state)
+    except msgspec.ValidationError:
+        return Leg(call=msgspec.json.decode(state, type=_Row).call, identity=None)
 
 
 class Legs:
@@ -161,7 +175,7 @@ class Legs:
 
     async def bury(self, state: bytes) -> None:
         """End a leg which a crash left behind. Its client, media and rooms are gone already."""
-        leg, now = self.decode(state), self._clock.now()
+        leg, now = _salvage(state), self._clock.now()
         leg.dialing = leg.dialed_by = None
         effects = leg.handle(events.ServerStopped(), now=now)
         step = self.step(leg, events.ServerStopped(), effects, now)
@@ -264,6 +278,8 @@ class Legs:
             case RaiseAlert(code=code, reason=reason):
                 log.warning("alert %d: %s", code, reason, extra={"call_sid": sid})
             case Note(kind=kind, detail=detail):
+                if kind == MOVED:
+                    log.info("%s call is %s", leg.call.direction, dict(detail)["status"], extra={"call_sid": sid})
                 self._trace.record(
                     TraceEvent(
                         at=self._clock.now(),

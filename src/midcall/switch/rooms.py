@@ -14,13 +14,20 @@ from midcall.core.effects import BeginLeg, DialEffect, JoinLegs, OpenDial, PartL
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
 from midcall.core.run import Script
-from midcall.core.sids import CallSid
+from midcall.core.sids import AccountSid, CallSid
 from midcall.core.twiml import Client
 from midcall.ports import Clock, Entropy, Join, Media, Part, SendDigits, Store, Transition
 from midcall.switch.actors import Actors
 from midcall.switch.legs import Legs
 
 _decoder: Final = msgspec.json.Decoder(DialRoom)
+
+
+class _Owner(msgspec.Struct):
+    """The part of a room's state that every version of this program reads."""
+
+    id: str
+    account_sid: AccountSid
 
 
 class Rooms:
@@ -89,7 +96,7 @@ class Rooms:
 
     async def bury(self, state: bytes) -> None:
         """Remove a room which a crash left behind."""
-        room = self.decode(state)
+        room = msgspec.json.decode(state, type=_Owner)
         gone = Transition(owner=room.id, account_sid=room.account_sid, state=None, at=self._clock.now())
         await self._store.save(gone)
 
