@@ -176,7 +176,7 @@ def replay(
     at: float = NOW,
 ) -> Replay:
     return Replay(
-        sid=ReplaySid(sid("RP", number)),
+        sid=ReplaySid(sid("RP", number + 1_000)),  # as unlike other sids as random ones are
         account_sid=ACCOUNT,
         leg_sid=leg,
         origin=None if origin is None else subscription_sid(origin),
