@@ -109,7 +109,7 @@ async def test_an_endpoint_that_is_down_while_the_server_is_killed_gets_everythi
 
 
 async def test_a_call_whose_server_was_killed_is_over_for_everybody(customer: Customer, server: Server) -> None:
-    """design.md 3.5: statuses, callbacks, undelivered messages, and clients that come back."""
+    """Promise C5: statuses, callbacks, undelivered messages, and clients that come back."""
     ca_file = customer.credentials.ca_file
     async with (
         Cable(server.ports[0]) as cable,

@@ -24,7 +24,7 @@ class Status(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Messages and subscriptions are for active legs only (design.md section 2)."""
+        """Messages and subscriptions are for active legs only."""
         return self in ACTIVE
 
     @property

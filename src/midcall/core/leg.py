@@ -40,7 +40,7 @@ from midcall.core.sids import CallSid
 from midcall.core.twiml import StatusCallback
 
 MEDIA_LOST_S: Final = 60.0
-"""A leg whose media is gone ends after this, unless the client restarts ICE (rest-api.md 6.3)."""
+"""A leg whose media is gone ends after this, unless the client restarts ICE (docs/reference/twiml.md)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Leg:
         script: the leg's own TwiML; a child, which is only bridged, has none until REST redirects it.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
-        begun: it was started; a leg that ends before sends no callbacks (rest-api.md 4.2).
+        begun: it was started; a leg that ends before sends no callbacks (docs/reference/twiml.md).
         reporting: its status callback; `reported` counts what was sent.
         message_callback: of the application whose TwiML the leg runs, or of the leg that dialled it;
             `hears_messages`: its subscription was opened.
@@ -225,7 +225,7 @@ class Leg:
                 yield from self._device_joined(device)
             case events.DeviceLost(device):
                 # The leg rings on: a page is loaded again, and a client that accepts or rejects while its socket is
-                # gone says so as soon as it has another one (voice-sdk-wire.md 1.7).
+                # gone says so as soon as it has another one.
                 if self.status is Status.QUEUED and device in self.offered:
                     self.offered.remove(device)
             case _:

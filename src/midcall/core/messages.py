@@ -116,7 +116,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Settings that bound messages (design.md 2.9).
+    """Settings that bound messages (promise M9).
 
     Attributes:
         rest_content_chars: code points of REST `Content`.

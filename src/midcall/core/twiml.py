@@ -1,7 +1,7 @@
 """TwiML: XML text to frozen verbs, with every problem named by its documented code and line.
 
 A document that cannot be read raises `Unreadable`; what is merely odd becomes a warning and the default value,
-and the rest of the document runs (rest-api.md section 5).
+and the rest of the document runs (docs/reference/twiml.md, Documents).
 """
 
 from __future__ import annotations

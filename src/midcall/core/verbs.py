@@ -1,7 +1,7 @@
 """Steps a leg through the verbs of its TwiML; its run is data.
 
 Nothing sleeps inside a verb: a verb that takes time leaves a timer or a room behind, and the event that ends it comes
-back here (design.md 3.1).
+back here (promise C1).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
 
 
 def _unusable(leg: Leg, run: Run, code: int, line: int | None, reason: str, now: float) -> Iterator[LegEffect]:
-    """No document: ask the fallback once, else the leg is over (rest-api.md 4.1)."""
+    """No document: ask the fallback once, else the leg is over (docs/reference/twiml.md)."""
     yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=_named(run.asked))
     script = leg.script
     if script is None or not script.fallback_url or run.on_fallback or run.whisper:
@@ -156,7 +156,7 @@ def _reject(leg: Leg, verb: twiml.Reject, now: float) -> Iterator[LegEffect]:
 
 
 def _pause(leg: Leg, run: Run, verb: twiml.Pause, now: float) -> Iterator[LegEffect]:
-    """A leading pause waits unanswered; a later one is silence, which the client has to hear (rest-api.md 6.2)."""
+    """A leading pause waits unanswered; a later one is silence, which the client has to hear."""
     yield from leg.show(Shown.RINGING if leg.status is Status.RINGING else Shown.ANSWERED)
     run.silent_so_far = False
     leg.timers[Timer.PAUSE] = now + verb.length_s
@@ -183,7 +183,7 @@ def _unresolved(leg: Leg, run: Run, url: str, line: int, now: float) -> Iterator
 
 
 def _resolve(run: Run, url: str) -> str | None:
-    """An address of a document, absolute (rest-api.md 5.1); None when that cannot be had."""
+    """An address of a document, absolute (docs/reference/twiml.md); None when that cannot be had."""
     try:
         target = urljoin(run.url, url)
         parts = urlsplit(target)
@@ -264,7 +264,7 @@ def _after_dial(leg: Leg, event: events.DialOver, now: float) -> Iterator[LegEff
 
 
 def on_dial_over_after_the_end(leg: Leg, event: events.DialOver) -> Iterator[LegEffect]:
-    """The parent is over: its action is still requested, and the answer ignored (rest-api.md 4.3)."""
+    """The parent is over: its action is still requested, and the answer ignored (docs/reference/twiml.md)."""
     leg.dialing = None
     run, verb = _dialed(leg)
     target = _resolve(run, verb.action) if verb.action is not None else None
@@ -281,7 +281,7 @@ def _dialed(leg: Leg) -> tuple[Run, twiml.Dial]:
 
 
 def _result(event: events.DialOver) -> tuple[tuple[str, str], ...]:
-    """What a Dial tells its action (rest-api.md 4.3)."""
+    """What a Dial tells its action (docs/reference/twiml.md)."""
     pairs = [("DialCallStatus", str(event.status))]
     if event.child is not None:
         pairs.append(("DialCallSid", event.child))

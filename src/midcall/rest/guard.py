@@ -40,7 +40,7 @@ def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
 def refuse_cross_site(headers: Mapping[str, str]) -> None:
     """Let scripts in with their own Authorization header (CORS), refuse what a page elsewhere can do without one.
 
-    Browsers cache basic credentials and add them to links, forms and no-cors posts of any page (design.md 9).
+    Browsers cache basic credentials and add them to links, forms and no-cors posts of any page (promise N2).
     Clients that are no browsers send no `Sec-Fetch-*` and pass.
 
     Raises:

@@ -24,7 +24,7 @@ STATUS_LANE_ENDED: Final = "the status callback was removed"
 REPLAY_STOPPED: Final = "the replay was stopped"
 
 IDEMPOTENCY_KEPT_S: Final = 24 * 3600.0
-"""How long after a call's end its idempotency keys are honoured (design.md 2.10)."""
+"""How long after a call's end its idempotency keys are honoured (promise M10)."""
 
 LOG_OF: Final = {
     LaneKind.MESSAGES: Log.FROM_CLIENT,

@@ -73,7 +73,7 @@ class Accounts:
         """Check basic credentials and that they open the account of the path.
 
         Raises:
-            Refused: AUTHENTICATION_FAILED with the vendor's words (rest-api.md section 1).
+            Refused: AUTHENTICATION_FAILED with the words that client libraries know.
         """
         if not username and not password:
             raise Refused(errors.AUTHENTICATION_FAILED, NO_CREDENTIALS)
@@ -112,7 +112,7 @@ class Accounts:
         return owner is not None and owner.status is AccountStatus.ACTIVE
 
     async def grant(self, token: str) -> Grant:
-        """Check an access token (voice-sdk-wire.md section 5).
+        """Check an access token (docs/reference/signalling.md).
 
         Raises:
             Refused: TOKEN_MISSING, TOKEN_INVALID, TOKEN_SIGNATURE, TOKEN_EXPIRED, TOKEN_TOO_LONG, ACCOUNT_INVALID,

@@ -41,7 +41,7 @@ class Placed:
         sid: the leg's new sid, minted by the caller, so that it can hold the leg before anything happens to it.
         identity: None for a token without one (`client:anonymous`).
         parameters: what the app gave to `connect`, decoded, in order.
-        resume_window_s: how long the leg outlives its socket (design.md 3.5).
+        resume_window_s: how long the leg outlives its socket (promise C5).
     """
 
     sid: CallSid
@@ -292,7 +292,7 @@ class Calls:
     # The life of the server
 
     async def recover(self) -> int:
-        """End the legs that a crash left behind: `in-progress` becomes completed, earlier failed (design.md 3.5).
+        """End the legs that a crash left behind: `in-progress` becomes completed, earlier failed (promise C5).
 
         Call it before anybody is let in. Returns how many legs there were.
         """
@@ -371,7 +371,7 @@ def _instructions(new: NewCall) -> tuple[Script, StatusCallback | None]:
 
 
 def _given_by(application: Application) -> tuple[Script, StatusCallback | None]:
-    """The TwiML and the reporting of a call that names an application (rest-api.md 3.3)."""
+    """The TwiML and the reporting of a call that names an application."""
     return _script_of(application), _reporting_of(application)
 
 

@@ -92,7 +92,7 @@ class TwimlFetcher:
 
 
 def _judge(wanted: FetchTwiml, outcome: Outcome) -> TwimlArrived | TwimlFailed:
-    """TwiML, or the documented code of what came instead (rest-api.md 4.5)."""
+    """TwiML, or the documented code of what came instead (docs/reference/twiml.md, Fetching)."""
     url = outcome.url or wanted.url.partition("#")[0]
 
     def failed(code: int, reason: str) -> TwimlFailed:

@@ -34,6 +34,7 @@ from midcall.core.effects import (
     StopSound,
     TellRoom,
 )
+from midcall.core.errors import Refused
 from midcall.core.leg import Leg
 from midcall.core.messages import Log, Subscription
 from midcall.core.sdp import NO_MEDIA_SDP
@@ -74,7 +75,7 @@ from midcall.wire.signal import encode_params
 log = logging.getLogger(__name__)
 
 LISTED: Final = 1_000
-"""Undelivered messages that are counted at the end of a leg; no more than these can wait (design.md 2.8)."""
+"""Undelivered messages that are counted at the end of a leg; no more than these can wait (promise M8)."""
 
 MAX_FETCHES: Final = 1_000
 """Requests for TwiML that may be under way at once."""
@@ -124,7 +125,7 @@ class Legs:
         self._first_sequence = first_sequence
         self._work: set[asyncio.Task[None]] = set()
         self._last_words: set[asyncio.Task[None]] = set()
-        self._ringing: dict[tuple[AccountSid, str], set[CallSid]] = {}
+        self._ringing: dict[tuple[AccountSid, str], dict[CallSid, None]] = {}  # the longest ringing first
         self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
         self.on_room_event: Callable[[str, events.DialEvent], None] = lambda room, event: None
         self.on_dial: Callable[[Leg, OpenDial], None] = lambda leg, effect: None
@@ -183,13 +184,19 @@ class Legs:
         await self.list_undelivered(leg)
 
     async def list_undelivered(self, leg: Leg) -> None:
-        """Make messages that the client did not get before the end visible as an alert (design.md 2.8)."""
-        lost = await self._store.undelivered(leg.call.account_sid, leg.sid, LISTED)
-        count = sum(undelivered.entry.log is Log.TO_CLIENT for undelivered in lost)
-        if count:
-            reason = f"{count} messages did not reach the client before the call ended"
-            wanted = RaiseAlert(code=32700, level=Level.WARNING, reason=reason)
-            await self._store.add_alert(self._alert(leg, wanted, self._clock.now()))
+        """Make messages that the client did not get before the end visible as an alert (promise M8).
+
+        They are listed as undelivered anyway, so a disk that is full just now costs the alert only.
+        """
+        try:
+            lost = await self._store.undelivered(leg.call.account_sid, leg.sid, LISTED)
+            count = sum(undelivered.entry.log is Log.TO_CLIENT for undelivered in lost)
+            if count:
+                reason = f"{count} messages did not reach the client before the call ended"
+                wanted = RaiseAlert(code=32700, level=Level.WARNING, reason=reason)
+                await self._store.add_alert(self._alert(leg, wanted, self._clock.now()))
+        except Refused as refused:
+            log.warning("an alert was not stored: %s", refused.detail, extra={"call_sid": leg.sid})
 
     # actors.Kind
 
@@ -199,7 +206,7 @@ class Legs:
     def handle(self, machine: Leg, event: events.LegEvent, now: float) -> list[LegEffect]:
         if isinstance(event, events.Begun) and machine.identity is not None and not machine.is_placed:
             key = (machine.call.account_sid, machine.identity)
-            self._ringing.setdefault(key, set()).add(machine.sid)
+            self._ringing.setdefault(key, {}).setdefault(machine.sid)
             event = events.Begun(tuple(self._devices.registered(*key)))
         return machine.handle(event, now=now)
 
@@ -266,7 +273,7 @@ class Legs:
         key = (leg.call.account_sid, leg.identity or "")
         ringing = self._ringing.get(key)
         if ringing is not None:
-            ringing.discard(leg.sid)
+            ringing.pop(leg.sid, None)
             if not ringing:
                 del self._ringing[key]
 

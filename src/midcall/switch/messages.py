@@ -219,7 +219,7 @@ class Messages:
             check_leg(LegView(status=call.status, sdk_leg=call.sdk_leg))
 
     async def _better_leg(self, call: Call) -> str:
-        """Words that name the leg of the same call where a Voice SDK client is (design.md 2.11)."""
+        """Words that name the leg of the same call where a Voice SDK client is (promise M11)."""
         relatives: list[Call] = []
         if call.parent_sid is not None:
             parent = await self._store.call(call.account_sid, call.parent_sid)

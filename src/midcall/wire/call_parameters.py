@@ -1,4 +1,4 @@
-"""What a webhook is told about a call (rest-api.md 4.1 and 4.2). Names as customers' servers read them."""
+"""What a webhook is told about a call (docs/reference/twiml.md). Names as customers' servers read them."""
 
 from __future__ import annotations
 
