@@ -2,7 +2,7 @@
 
 An actor is a machine of the core (a leg, a room) with a mailbox. Its state is in the store after every step, so it can
 be put away between any two events; it stays in memory only because that is faster. A step that somebody outside can
-see (a status, a callback, an alert) is committed before its effects are performed (design.md 2.1).
+see (a status, a callback, an alert) is committed before its effects are performed (promise M1).
 """
 
 from __future__ import annotations
