@@ -13,8 +13,12 @@ ARGS ?=
 # How often `make crash` kills its server, and fills its disk.
 KILLS ?= 300
 FULL_DISKS ?= 20
+# How long `make soak` goes on.
+MINUTES ?= 60
+# How many seeds `make simulate` runs.
+SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e crash lock clean
+.PHONY: help demo test deps check fmt unit e2e crash soak simulate lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +49,13 @@ e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (n
 
 crash: $(DEV) ## kill a server under load, KILLS=300 times, and compare what it promised with what came of it
 	PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) --full-disks $(FULL_DISKS) $(ARGS)
+
+simulate: $(DEV) ## run SEEDS=20000 seeds of the simulated message path, or replay one: SEED=123 [STORE=sqlite]
+	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) \
+	    $(if $(STORE),--store $(STORE)) $(ARGS)
+
+soak: $(DEV) ## a steady load for MINUTES=60, watched for anything that grows; plot in build/soak
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
 
 lock: ## pin the newest allowed versions again (make lock ARGS= keeps what is pinned)
 	scripts/lock.sh $(if $(filter command,$(origin ARGS)),$(ARGS),--upgrade)

@@ -24,7 +24,7 @@ LONGEST_S: Final = 0.8
 SECONDS_A_KILL: Final = 1.5
 SHOWN: Final = 20
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main(

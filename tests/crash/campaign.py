@@ -115,28 +115,17 @@ class Campaign:
 
     async def _point_application_here(self) -> None:
         assert self._session and self._endpoints
-        account = self.account()
+        account = Account.of(self.victim)
         status, _ = await Rest(account, self._session).post(
             f"Applications/{account.application_sid}", VoiceUrl=f"{self._endpoints.url}/voice"
         )
         assert status == 200, status
 
-    def account(self) -> Account:
-        credentials = self.victim.credentials()
-        return Account(
-            http_url=self.victim.http_url,
-            signal_url=self.victim.signal_url,
-            account_sid=credentials["account_sid"],
-            api_key_sid=credentials["api_key_sid"],
-            api_key_secret=credentials["api_key_secret"],
-            application_sid=credentials["application_sid"],
-        )
-
     def load(self, mix: Mix | None = None) -> Load:
         """Clients for the server that is up now."""
         assert self._session and self._endpoints
         return Load(
-            self.account(), self.ledger, self.dice, self.numbers, mix or self.mix,
+            Account.of(self.victim), self.ledger, self.dice, self.numbers, mix or self.mix,
             run=self.victim.run, endpoints_url=self._endpoints.url, session=self._session,
         )  # fmt: skip
 
@@ -267,7 +256,7 @@ class Campaign:
                 self.report.broken("a lane that does not drain", lane)
 
     async def _read_store(self) -> None:
-        account = AccountSid(self.account().account_sid)
+        account = AccountSid(Account.of(self.victim).account_sid)
         legs = {r.leg for r in (*self.ledger.sent, *self.ledger.posted, *self.ledger.subscribed, *self.ledger.reported)}
         store = SqliteStore.open(self.victim.database)
         try:

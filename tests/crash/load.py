@@ -22,6 +22,7 @@ from twilio.jwt.access_token.grants import VoiceGrant
 from crash.endpoints import BEHAVIOURS
 from crash.ledger import Ledger, Posted, Sent, Subscribed
 from crash.ledger import Received as ReceivedRecord
+from crash.victim import Victim
 from midcall.sdk import Call, Device
 from midcall.sdk.errors import InvalidStateError, VoiceError
 
@@ -39,6 +40,19 @@ class Account:
     api_key_sid: str
     api_key_secret: str
     application_sid: str
+
+    @classmethod
+    def of(cls, victim: Victim) -> Account:
+        """The account that a server has made on its first start."""
+        credentials = victim.credentials()
+        return cls(
+            http_url=victim.http_url,
+            signal_url=victim.signal_url,
+            account_sid=credentials["account_sid"],
+            api_key_sid=credentials["api_key_sid"],
+            api_key_secret=credentials["api_key_secret"],
+            application_sid=credentials["application_sid"],
+        )
 
     def token(self, identity: str) -> str:
         token = AccessToken(self.account_sid, self.api_key_sid, self.api_key_secret, identity=identity, ttl=3600)

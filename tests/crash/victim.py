@@ -28,12 +28,14 @@ class Victim:
     """One server after the other.
 
     Attributes:
+        engine: its media engine.
         run: number of the process that is, or was last, up.
         recoveries: seconds from the start of each process to its being ready.
     """
 
     data_dir: Path
     log_file: Path
+    engine: str = "none"
     run: int = 0
     recoveries: list[float] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Victim:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "midcall", "serve", "--data-dir", str(self.data_dir),
             "--port", str(self.info.get("port", 0)), "--http-port", str(self.info.get("http_port", 0)),
-            "--set", "media_engine=none", "--set", "log_level=warning", "--set", "log_format=json",
+            "--set", f"media_engine={self.engine}", "--set", "log_level=warning", "--set", "log_format=json",
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
