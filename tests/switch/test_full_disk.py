@@ -159,3 +159,20 @@ async def test_a_call_that_was_asked_for_before_the_stop_does_not_outlive_it() -
         await creating
     assert board.calls.live == 0
     await board.calls.close()
+
+
+async def test_a_full_disk_costs_the_alert_about_undelivered_messages_but_not_their_list(
+    board: Switchboard, disk: Disk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(alert: object) -> None:
+        raise Refused(errors.STORE_UNAVAILABLE)
+
+    board.register("bob")
+    leg = await board.place('<Response><Dial answerOnBridge="true"><Client>bob</Client></Dial></Response>')
+    await board.messages.accept_from_server(ACCOUNT, leg, content='"late"', idempotency_key=None)
+    monkeypatch.setattr(disk, "add_alert", refuse)
+    board.calls.hung_up(leg)
+    await board.settle()
+    assert [listed.entry.content for listed in await disk.undelivered(ACCOUNT, leg, 10)] == [b'"late"']
+    assert [record.levelname for record in caplog.records if "alert" in record.message] == ["WARNING"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

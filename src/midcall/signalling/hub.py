@@ -406,7 +406,7 @@ class Hub:
         """The client has these frames."""
         for tracked in batch:
             tracked.received = True
-        for carriage in {tracked.carriage for tracked in batch}:
+        for carriage in dict.fromkeys(tracked.carriage for tracked in batch):
             if carriage.closed:
                 continue
             if any(isinstance(t.frame, signal.ServerAnswer) for t in batch if t.carriage is carriage):

@@ -1,0 +1,150 @@
+"""What a seed means: who takes part, what they do and when, and what goes wrong. Printable before it runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from simulation.customers import Mood
+
+
+class Kind(Enum):
+    """Which store takes part."""
+
+    MEMORY = "memory"
+    SQLITE = "sqlite"
+
+
+TRIGGERS: Final = (
+    "turn",
+    "commit",
+    "report",
+    "ack-written",
+    "message-written",
+    "request-reached",
+    "request-answered",
+    "disk",
+)
+"""What a crash waits for: the n-th callback of the loop; a group's commit; the answers to its callers; a frame on the
+socket; a request at its endpoint; an answer to it; a write or sync of the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that happens at a time (seconds from the start)."""
+
+    at: float
+    what: str
+    who: int = 0
+    how: tuple[object, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.at:8.3f}  {self.what} {self.who} {' '.join(map(str, self.how))}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run.
+
+    Attributes:
+        callees: for each caller, whether a second phone answers.
+        latency_s, commit_s: the usual time on the network, and of a commit.
+        lost_nudges: the share of nudges that the bus loses.
+        doubling: how often a client sends a message twice.
+        dispatchers: nodes that feed lanes from the same store.
+        window: messages to one client that may wait for their receipt.
+        outage: an endpoint is dead for more than a day in the end.
+    """
+
+    seed: int
+    kind: Kind
+    callees: Sequence[bool]
+    latency_s: float
+    commit_s: float
+    lost_nudges: float
+    doubling: float
+    dispatchers: int
+    window: int
+    sweep_s: float
+    duration_s: float
+    outage: bool
+    actions: Sequence[Action]
+
+    def __str__(self) -> str:
+        head = (
+            f"seed {self.seed} on {self.kind.value}: callees {list(self.callees)}, latency {self.latency_s:g} s, "
+            f"commit {self.commit_s:g} s, lost nudges {self.lost_nudges:g}, doubling {self.doubling:g}, "
+            f"dispatchers {self.dispatchers}, window {self.window}, sweep {self.sweep_s:g} s, outage {self.outage}"
+        )
+        return "\n".join([head, *map(str, self.actions)])
+
+
+def make_plan(seed: int, kind: Kind) -> Plan:
+    """The plan of a seed. The same on both stores but for the disk's own faults."""
+    rng = random.Random(f"plan {seed}")
+    callees = [rng.random() < 0.4 for _ in range(rng.choice((1, 1, 2)))]
+    phones = len(callees) + sum(callees)
+    duration = rng.choice((3.0, 6.0, 6.0, 20.0))
+    actions: list[Action] = []
+
+    def some(what: str, count: int, *how: object) -> None:
+        for _ in range(count):
+            actions.append(Action(rng.uniform(0.3, duration), what, rng.randrange(phones), how))
+
+    size = rng.choice((1, 1, 2))
+    some("say", rng.randrange(2, 12 * size))
+    some("say-many", rng.randrange(0, 2), rng.randrange(3, 12))
+    some("post", rng.randrange(1, 7 * size), False)
+    some("post", rng.randrange(0, 4 * size), True)
+    some("post-many", rng.randrange(0, 2), rng.randrange(3, 12))
+    some("subscribe", rng.randrange(0, 3), rng.random() < 0.5)
+    if rng.random() < 0.15:
+        some("unsubscribe", 1)
+    if rng.random() < 0.5:
+        some("cut", rng.randrange(1, 4), rng.choice((0.0, 0.0, 3.0)), rng.choice((0.0, 0.0, 3.0, 40.0)))
+    if rng.random() < 0.15:
+        some("freeze", 1, rng.uniform(0.2, 30))
+    if rng.random() < 0.15:
+        some("choke", 1, rng.uniform(0.5, 10))
+    if rng.random() < 0.15:
+        some("hang-up", 1)
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        some("mood", 1, rng.choice(list(Mood)), rng.uniform(1, duration))
+    if rng.random() < 0.05:
+        some("gone", 1)
+    if rng.random() < 0.6:
+        for _ in range(rng.choice((1, 1, 2))):
+            trigger = rng.choice(TRIGGERS)
+            count = rng.randrange(1, 40 if trigger in ("turn", "disk") else 5)
+            some("crash", 1, trigger, count, rng.choice((True, False)), rng.choice((0.05, 0.05, 0.5, 3.0, 40.0)))
+    if rng.random() < 0.1:
+        some("stop", 1, rng.choice((0.1, 3.0)))
+    if rng.random() < 0.15:
+        some("disk-trouble", 1, rng.choice(("full", "broken")), rng.uniform(0.05, 4.0))
+    outage = rng.random() < 0.01
+    dispatchers = 2 if rng.random() < 0.2 else 1
+    if dispatchers == 2:
+        some("stall", rng.randrange(1, 3), rng.uniform(5, 60))
+    return Plan(
+        seed=seed,
+        kind=kind,
+        callees=tuple(callees),
+        latency_s=rng.choice((0.001, 0.01, 0.1)),
+        commit_s=rng.choice((0.0002, 0.002, 0.05)),
+        lost_nudges=rng.choice((0.0, 0.0, 0.3, 1.0)),
+        doubling=rng.choice((0.0, 0.1)),
+        dispatchers=dispatchers,
+        window=rng.choice((1, 3, 64)),
+        sweep_s=600.0 if outage else rng.choice((5.0, 20.0)),
+        duration_s=duration,
+        outage=outage,
+        actions=tuple(sorted(actions, key=lambda action: action.at)),
+    )
+
+
+def without_crashes(plan: Plan) -> Plan:
+    """The same plan on a server that never dies."""
+    return replace(plan, actions=tuple(a for a in plan.actions if a.what not in ("crash", "stop")))
