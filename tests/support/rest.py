@@ -239,6 +239,7 @@ class Edge:
 
     def _api(self) -> Api:
         messages = Messages(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=Limits())
+        self.messages = messages
         return Api(
             store=self.store,
             calls=self.calls,
@@ -285,6 +286,18 @@ class Edge:
     async def stop(self) -> None:
         await self.client.close()
         await self.store.close()
+
+    async def end_call(self, *, receipts_lost: bool = False) -> None:
+        """As the switch does when the leg of `CALL` is over, or its server died."""
+        now = self.clock.now()
+        ended = a_call(status=Status.COMPLETED, ended_at=now)
+        await self.store.save(
+            Transition(owner=CALL, account_sid=ACCOUNT, state=None, at=now, call=ended, receipts_lost=receipts_lost)
+        )
+
+    @property
+    def authorization(self) -> str:
+        return basic(ACCOUNT, TOKEN)
 
     @property
     def base_url(self) -> str:

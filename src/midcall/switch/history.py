@@ -125,7 +125,7 @@ class History:
     ) -> PageResult[Told]:
         """A page of what is wanted among all messages, found by reading on until it is full."""
         await self._call(account, leg)
-        backwards = page.after is None and page.before is not None
+        backwards = page.before is not None
         found: list[Told] = []
         chunk = replace(page, size=CHUNK)
         while True:
@@ -142,8 +142,10 @@ class History:
             )
         beyond = len(found) > page.size
         if backwards:
-            return PageResult(found[-page.size :], has_next=True, has_previous=beyond)
-        return PageResult(found[: page.size], has_next=beyond, has_previous=page.after is not None)
+            return PageResult(found[-page.size :], has_next=True, has_previous=beyond, following=page.before)
+        following = found[page.size].sid if beyond else None
+        is_later = (page.first or page.after) is not None
+        return PageResult(found[: page.size], has_next=beyond, has_previous=is_later, following=following)
 
     async def _tell(self, account: AccountSid, leg: CallSid, entries: Sequence[Entry]) -> Sequence[Told]:
         if not entries:
