@@ -18,7 +18,7 @@ MINUTES ?= 60
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e crash soak simulate lock clean
+.PHONY: help demo test deps check fmt unit e2e crash soak simulate bench lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ test: deps check unit e2e ## everything: dependencies, checks, then all tests wi
 
 deps: $(DEV) ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
 	@scripts/deps.sh
+	@scripts/bench-deps.sh
 
 check: $(DEV) ## lint, format, types, who may import whom
 	$(BIN)/ruff check
@@ -57,13 +58,17 @@ simulate: $(DEV) ## run SEEDS=20000 seeds of the simulated message path, or repl
 soak: $(DEV) ## a steady load for MINUTES=60, watched for anything that grows; plot in build/soak
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
 
+bench: $(DEV) ## cost, latency and memory beside nchan, Fastify and FastAPI (FULL=1: up to 10^6 stored messages)
+	@scripts/bench-deps.sh
+	$(BIN)/python benchmarks/run.py $(if $(FULL),--full) $(ARGS)
+
 lock: ## pin the newest allowed versions again (make lock ARGS= keeps what is pinned)
 	scripts/lock.sh $(if $(filter command,$(origin ARGS)),$(ARGS),--upgrade)
 
 clean: ## remove everything make has made
 	rm -rf .venv .venv-lock .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
 	    .hypothesis .coverage .coverage.* htmlcov test-results \
-	    tests/e2e/browser/node_modules tests/clients/node_modules
+	    tests/e2e/browser/node_modules tests/clients/node_modules benchmarks/references/fastify/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements.txt requirements-build.txt

@@ -41,20 +41,19 @@ def seconds_for_imports() -> float:
     return time.perf_counter() - began
 
 
-def main(rounds: int) -> None:
-    """Print medians of first starts, restarts and imports."""
+def run(rounds: int) -> dict[str, float]:
+    """Medians of first starts, restarts and imports."""
     with tempfile.TemporaryDirectory() as scratch:
         first = [seconds_until_ready(Path(scratch) / str(number)) for number in range(rounds)]
         again = [seconds_until_ready(Path(scratch) / "0") for _ in range(rounds)]
     imports = [seconds_for_imports() for _ in range(rounds)]
-    result = {
+    return {
         "first_start_s": round(statistics.median(first), 3),
         "restart_s": round(statistics.median(again), 3),
         "imports_s": round(statistics.median(imports), 3),
         "rounds": rounds,
     }
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    print(json.dumps(run(int(sys.argv[1]) if len(sys.argv) > 1 else 5)))

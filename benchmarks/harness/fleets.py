@@ -50,12 +50,12 @@ class Listener:
         self.received: Callable[[int, int], None] = _nothing
         self.acked: Callable[[int, int], None] = _nothing
         self.hooked: Callable[[int, int], None] = _nothing
-        self.twiml = HOLD
+        self.twiml: Callable[[bytes], str] = lambda body: HOLD
 
     def handle(self, path: bytes, body: bytes) -> bytes:
         """The customer's server: TwiML at /voice, everything else is a message."""
         if path.startswith(b"/voice"):
-            return xml_answer(self.twiml)
+            return xml_answer(self.twiml(body))
         if not path.startswith(b"/status"):
             self.hooked(*mark(body))
         return NO_CONTENT
@@ -89,14 +89,15 @@ class ReferenceFleet:
         self._sockets: list[WebSocket] = []
         self._posters: list[HttpClient] = []
 
-    async def open(self, count: int, *, posters: bool = True) -> None:
-        for client in range(len(self._sockets), count):
-            port = self.server.port
-            self._sockets.append(
-                await open_websocket(port, f"/ws/{client}", lambda text, n=client: self._on_text(n, text))
-            )
-            if posters:
-                self._posters.append(await open_http(port))
+    async def open(self, count: int) -> None:
+        for client in range(count):
+            await self.add_socket(client)
+            self._posters.append(await open_http(self.server.port))
+
+    async def add_socket(self, client: int) -> None:
+        """One more client that listens."""
+        path = f"/ws/{client}"
+        self._sockets.append(await open_websocket(self.server.port, path, lambda text: self._on_text(client, text)))
 
     def _on_text(self, client: int, text: bytes) -> None:
         if (found := _ACK_ID.search(text)) is not None and b'"ack"' in text:
