@@ -1,7 +1,7 @@
 """Kill, start again, compare: the campaign that `make crash` and the tests run, in different lengths.
 
 One data folder, one pair of ports, one ledger; endpoints outlive the servers. After the last kill the lanes drain, the
-server stops in peace, and its store is read as the last witness.
+server is asked for its lists, and stops in peace.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ from crash.endpoints import Endpoints
 from crash.ledger import Ledger, Listed, Logged
 from crash.load import Account, Load, Mix, Numbers, Rest
 from crash.victim import NotReady, Victim
-from midcall.core.messages import Log
-from midcall.core.sids import AccountSid, CallSid
-from midcall.storage.sqlite import SqliteStore
 
 CYCLE_S: Final = 8.0
 """A moment that has not come by then (fewer writes than expected) becomes now."""
@@ -38,7 +35,6 @@ DIES_AT_START: Final = 0.08
 """Share of restarts that are killed once more before they are ready."""
 DISK_TROUBLE: Final = "does not work"
 """What the server says, once, when the disk is full."""
-MOST: Final = 10_000_000
 
 
 @dataclass(slots=True)
@@ -228,15 +224,15 @@ class Campaign:
     # the end
 
     async def finish(self) -> Report:
-        """Let lanes drain, stop the server in peace, read its store, and judge."""
+        """Let lanes drain, ask the server for its lists, stop it in peace, and judge."""
         began = monotonic()
         await self._ask_again()
         await self._drain()
         self.report.drained_in_s = monotonic() - began
+        await self._ask_for_the_lists()
         code = await self.victim.stop()
         if code != 0:
             self.report.broken("the last stop", f"the server ended with {code}: {self.victim.last_words()}")
-        await self._read_store()
         return self._judge()
 
     async def _ask_again(self) -> None:
@@ -255,27 +251,37 @@ class Campaign:
             for lane in waiting:
                 self.report.broken("a lane that does not drain", lane)
 
-    async def _read_store(self) -> None:
-        account = AccountSid(Account.of(self.victim).account_sid)
-        legs = {r.leg for r in (*self.ledger.sent, *self.ledger.posted, *self.ledger.subscribed, *self.ledger.reported)}
-        store = SqliteStore.open(self.victim.database)
-        try:
-            for leg in sorted(legs):
-                for log in (Log.FROM_CLIENT, Log.TO_CLIENT):
-                    for entry in await store.entries_after(CallSid(leg), log, 0, MOST):
-                        self.ledger.logged.append(
-                            Logged(leg=leg, log=log, seq=entry.seq, sid=entry.sid, content=entry.content.decode())
-                        )
-                call = await store.call(account, CallSid(leg))
-                if call is None or not call.status.is_final:
-                    self.report.broken("a call that does not end", f"{leg} is {call and call.status}")
-            for row in await store.undelivered(account, None, MOST):
-                entry = row.entry
-                self.ledger.listed.append(
-                    Listed(leg=entry.leg_sid, log=entry.log, seq=entry.seq, reader=row.reader, reason=row.reason)
+    async def _ask_for_the_lists(self) -> None:
+        """What the server itself says about every message and every call."""
+        assert self._session
+        rest = Rest(Account.of(self.victim), self._session)
+        directions = {"from-client": checker.FROM_CLIENT, "to-client": checker.TO_CLIENT}
+        for message in await rest.export():
+            self.ledger.logged.append(
+                Logged(
+                    leg=message["call_sid"],
+                    log=directions[message["direction"]],
+                    seq=int(message["sequence_number"]),
+                    sid=message["sid"],
+                    content=message["content"],
+                    state=message["state"],
                 )
-        finally:
-            await store.close()
+            )
+        for leg in sorted(self.ledger.legs()):
+            for row in await rest.undelivered(leg):
+                if row["direction"] in directions:
+                    self.ledger.listed.append(
+                        Listed(
+                            leg=leg,
+                            log=directions[row["direction"]],
+                            seq=int(row["sequence_number"]),
+                            reader=row["subscription_sid"] or "",
+                            reason=row["reason"],
+                        )
+                    )
+            status = await rest.status_of(leg)
+            if status not in checker.FINAL:
+                self.report.broken("a call that does not end", f"{leg} is {status}")
 
     def _judge(self) -> Report:
         report = self.report

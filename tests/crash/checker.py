@@ -17,6 +17,7 @@ T = TypeVar("T")
 FROM_CLIENT = "from_client"
 TO_CLIENT = "to_client"
 GONE = 410
+RECEIPT_UNKNOWN = "receipt unknown"
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 
@@ -61,6 +62,7 @@ class Books:
 
     ledger: Ledger
     by_sid: dict[tuple[str, str, str], Logged] = field(default_factory=dict)
+    by_seq: dict[tuple[str, str, int], Logged] = field(default_factory=dict)
     by_content: dict[tuple[str, str], list[Logged]] = field(default_factory=lambda: defaultdict(list))
     logs: dict[tuple[str, str], list[Logged]] = field(default_factory=lambda: defaultdict(list))
     lanes: dict[str, list[Arrived]] = field(default_factory=lambda: defaultdict(list))
@@ -71,6 +73,7 @@ class Books:
         books = cls(ledger)
         for row in ledger.logged:
             books.by_sid[row.leg, row.log, row.sid] = row
+            books.by_seq[row.leg, row.log, row.seq] = row
             books.by_content[row.log, row.content].append(row)
             books.logs[row.leg, row.log].append(row)
         for arrival in ledger.arrived:
@@ -243,6 +246,23 @@ def clients_lose_nothing(books: Books) -> Iterator[str]:
             yield f"{row.sid} ({row.seq} of {row.leg}) neither came to the client nor is it listed"
 
 
+def states_are_true(books: Books) -> Iterator[str]:
+    """A message that the server calls received or delivered was, and only an unknown receipt is listed in vain."""
+    received = {(note.leg, note.sid) for note in books.ledger.received}
+    taken = {(note.leg, note.sid) for note in books.ledger.arrived if 200 <= note.answer < 300}
+    for row in books.ledger.logged:
+        if row.state == "received" and (row.leg, row.sid) not in received:
+            yield f"{row.sid} is called received and never came to the client of {row.leg}"
+        if row.state == "delivered" and (row.leg, row.sid) not in taken:
+            yield f"{row.sid} is called delivered and no endpoint took it"
+    for listed in books.ledger.listed:
+        row = books.by_seq.get((listed.leg, listed.log, listed.seq))
+        if row is None:
+            yield f"{listed} is listed and not in the log"
+        elif listed.log == TO_CLIENT and (row.leg, row.sid) in received and listed.reason != RECEIPT_UNKNOWN:
+            yield f"{row.sid} came to the client of {row.leg} and is listed: {listed.reason}"
+
+
 def logs_are_in_order(books: Books) -> Iterator[str]:
     """A log has messages in the order in which they were sent: by one client, or one request after the other."""
     for leg, sids in _grouped((sent.leg, sent.sid) for sent in books.ledger.sent):
@@ -293,6 +313,7 @@ RULES: dict[str, Rule] = {
     "a lane out of order": lanes_are_in_order,
     "lost on a lane": lanes_lose_nothing,
     "lost on the way to a client": clients_lose_nothing,
+    "a state that is not true": states_are_true,
     "a log out of order": logs_are_in_order,
     "a client out of order": clients_are_in_order,
     "a call without its end": calls_are_reported,

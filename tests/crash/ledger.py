@@ -108,18 +108,19 @@ class Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """A row of a leg's log, read from the store when everything is over. `log`: from_client or to_client."""
+    """A message as the server tells it when everything is over. `log`: from_client or to_client."""
 
     leg: str
     log: str
     seq: int
     sid: str
     content: Content
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A message that the server lists as undelivered. `reader`: the lane's sid, or a client's cursor."""
+    """A message that the server lists as undelivered. `reader`: the subscription's sid, empty for the client."""
 
     leg: str
     log: str
@@ -146,6 +147,10 @@ class Ledger:
         """The next position in the order of everything."""
         self.order += 1
         return self.order
+
+    def legs(self) -> set[str]:
+        """Every leg that anything was noted about."""
+        return {note.leg for note in (*self.sent, *self.posted, *self.subscribed, *self.reported)}
 
     def keep(self, path: Path) -> None:
         """Write everything as JSON lines: the evidence of a report."""

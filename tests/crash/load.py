@@ -28,6 +28,7 @@ from midcall.sdk.errors import InvalidStateError, VoiceError
 
 PATIENCE_S: Final = 10.0
 LOST_S: Final = 5.0
+PATIENT: Final = aiohttp.ClientTimeout(total=300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Rest:
     """REST requests with a key of the account."""
 
     def __init__(self, account: Account, session: aiohttp.ClientSession) -> None:
+        self._extensions = f"{account.http_url}/midcall/v1/Accounts/{account.account_sid}"
         self._base = f"{account.http_url}/2010-04-01/Accounts/{account.account_sid}"
         credentials = aiohttp.encode_basic_auth(account.api_key_sid, account.api_key_secret)
         self._headers = {"Authorization": credentials}
@@ -77,6 +79,31 @@ class Rest:
                 return answer.status, body.get("sid")
         except (aiohttp.ClientError, OSError, ValueError):
             return None, None
+
+    async def export(self) -> list[dict[str, Any]]:
+        """All messages of the account, with their states."""
+        url = f"{self._extensions}/Messages"
+        async with self._session.get(url, headers=self._headers, timeout=PATIENT) as answer:
+            assert answer.status == 200, answer.status
+            return [json.loads(line) async for line in answer.content]
+
+    async def undelivered(self, leg: str) -> list[dict[str, Any]]:
+        """What of a leg is listed as undelivered."""
+        listed = await self._get(f"{self._extensions}/Undelivered?CallSid={leg}&Limit=10000")
+        rows: list[dict[str, Any]] = listed["undelivered"]
+        assert len(rows) < 10_000, "the list is longer than what the server shows"
+        return rows
+
+    async def status_of(self, leg: str) -> str:
+        """A call's status."""
+        return str((await self._get(f"{self._base}/Calls/{leg}.json"))["status"])
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        async with self._session.get(url, headers=self._headers) as answer:
+            body = await answer.read()
+            assert answer.status == 200, (url, answer.status, body)
+            read: dict[str, Any] = json.loads(body)
+            return read
 
 
 @dataclass(slots=True)

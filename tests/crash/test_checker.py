@@ -39,7 +39,8 @@ def received(n: int) -> Received:
 
 def logged(log: str, n: int) -> Logged:
     letter = {"from_client": "c", "to_client": "p"}[log]
-    return Logged(leg=LEG, log=log, seq=n, sid=f"KX{letter}{n}", content=f"{letter}{n}")
+    state = {"c": "delivered", "p": "received"}[letter] if (letter, n) != ("p", 5) else "undelivered"
+    return Logged(leg=LEG, log=log, seq=n, sid=f"KX{letter}{n}", content=f"{letter}{n}", state=state)
 
 
 def faultless() -> Ledger:
@@ -143,6 +144,22 @@ SABOTAGE: dict[str, tuple[str, Callable[[Ledger], object]]] = {
         "lost on the way to a client",
         lambda ledger: ledger.listed.clear(),
     ),
+    "the server calls received what never came": (
+        "a state that is not true",
+        lambda ledger: ledger.logged.__setitem__(9, replace(logged("to_client", 5), state="received")),
+    ),
+    "the server calls delivered what no endpoint took": (
+        "a state that is not true",
+        lambda ledger: ledger.arrived.__setitem__(-1, arrived(5, answer=500)),
+    ),
+    "what the client receipted is listed": (
+        "a state that is not true",
+        lambda ledger: ledger.listed.append(replace(ledger.listed[0], seq=3)),
+    ),
+    "what is listed is in no log": (
+        "a state that is not true",
+        lambda ledger: ledger.listed.append(replace(ledger.listed[0], seq=8)),
+    ),
     "a log is not in the order of sending": (
         "a log out of order",
         lambda ledger: swap(ledger.sent, 1, 2),
@@ -185,9 +202,17 @@ def test_a_refused_repeat_of_a_request_that_had_its_effect_is_no_fault() -> None
     assert check(ledger).holds
 
 
+def test_a_message_that_came_may_be_listed_when_its_receipt_died_with_the_server() -> None:
+    ledger = faultless()
+    ledger.listed.append(replace(ledger.listed[0], seq=4, reason="receipt unknown"))
+    ledger.logged[8] = replace(ledger.logged[8], state="undelivered")
+    assert check(ledger).holds
+
+
 def test_a_lane_that_ended_with_410_owes_nothing_that_came_later() -> None:
     ledger = faultless()
     ledger.arrived[4:] = [replace(arrived(3), answer=410)]
+    ledger.logged[2:5] = [replace(row, state="undelivered") for row in ledger.logged[2:5]]
     assert {violation.case.split()[0] for violation in check(ledger).violations} == set()
 
     ledger.arrived[-1] = replace(ledger.arrived[-1], order=99)  # later than all acks: now 4 and 5 are owed
