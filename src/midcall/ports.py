@@ -193,7 +193,10 @@ class Store(Protocol):
         """Delete an ended call with its logs, lanes and lists, truly. The caller has checked that it has ended."""
 
     async def surplus(self, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
-        """Ended calls that are not needed to keep an account's newest `keep` messages, oldest first."""
+        """Ended calls that are not needed to keep an account's newest `keep` messages, oldest first.
+
+        Only such whose lanes have ended: what is still to be delivered is not surplus.
+        """
 
     async def purge(self, now: float) -> None:
         """Forget what nobody may ask for any more: idempotency keys of calls that ended 24 hours ago."""

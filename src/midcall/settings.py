@@ -143,6 +143,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Keeping and telling
     retention_days: Annotated[int, _says("Days after which ended calls are forgotten.", ge=1, le=36_500)] = 30
+    retention_messages: Annotated[
+        int,
+        _says(
+            "Messages that an account keeps; older ended calls are forgotten with theirs. 0: no limit.",
+            ge=0,
+            le=1_000_000_000,
+        ),
+    ] = 0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("Least important log lines that are shown.")
     ] = "info"

@@ -131,6 +131,31 @@ async def test_a_sweep_that_fails_is_not_the_last(
     await retention.close()
 
 
+async def test_more_messages_than_wanted_take_the_oldest_ended_calls_along(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
+) -> None:
+    for number in range(1, 5):
+        await add(store, number, ended_at=None)
+        for message in range(2):
+            draft = Draft(
+                account_sid=OWNER,
+                leg_sid=CallSid(f"CA{number:032x}"),
+                log=Log.FROM_CLIENT,
+                sid=MessageSid(f"KX{number * 10 + message:032x}"),
+                content=b"1",
+                content_type="",
+                at=clock.now(),
+            )
+            await store.append_message(draft, Limits())
+        if number != 2:
+            await add(store, number, ended_at=clock.now())
+    assert await Retention(store, trace, clock, days=30).sweep(OWNER) == 0
+    assert await Retention(store, trace, clock, days=30, messages=3).sweep(OWNER) == 1
+    assert await left(store) == [2, 3, 4]
+    assert await Retention(store, trace, clock, days=30, messages=2).sweep(OWNER) == 1
+    assert await left(store) == [2, 4]
+
+
 async def test_subaccounts_are_swept_too(store: MemoryStore, trace: MemoryTrace, clock: ManualClock) -> None:
     await add(store, 1, ended_at=1.0, account=INNER)
     await Retention(store, trace, clock, days=30).sweep(OWNER)

@@ -283,3 +283,13 @@ async def test_calls_beyond_the_newest_messages_are_surplus_oldest_first(store: 
     assert await store.surplus(ACCOUNT, 2, 1) == [call_sid(1)]
     assert await store.surplus(ACCOUNT, 5, 10) == [call_sid(1)]
     assert await store.surplus(ACCOUNT, 7, 10) == []
+
+
+async def test_what_is_still_to_be_delivered_is_no_surplus(store: Store) -> None:
+    await add_call(store)
+    await store.add_subscription(subscription(), LIMITS)
+    await append(store, 1)
+    await end_call(store)
+    assert await store.surplus(ACCOUNT, 0, 10) == []
+    await drain(store, subscription_sid(), Delivered())
+    assert await store.surplus(ACCOUNT, 0, 10) == [LEG]

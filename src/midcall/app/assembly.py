@@ -103,7 +103,13 @@ class App:
         )
         self.hub.attach(self.calls, self.bus)
         self.accounts.on_withdrawal(self.signalling.revoke)
-        self.retention = Retention(self.store, self.trace, self.clock, days=settings.retention_days)
+        self.retention = Retention(
+            self.store,
+            self.trace,
+            self.clock,
+            days=settings.retention_days,
+            messages=settings.retention_messages,
+        )
         measure(self.metrics, self.calls, self.hub)
         self.lag = LoopLag(self.clock, self.metrics)
         self._unready: str | None = "starting"

@@ -26,13 +26,15 @@ class Retention:
 
     Args:
         days: how long an ended call is kept.
+        messages: how many messages an account keeps at least; older calls go, whole, before their time is over. 0: all.
     """
 
-    def __init__(self, store: Store, trace: Trace, clock: Clock, *, days: int) -> None:
+    def __init__(self, store: Store, trace: Trace, clock: Clock, *, days: int, messages: int = 0) -> None:
         self._store = store
         self._trace = trace
         self._clock = clock
         self._keep_s = days * DAY_S
+        self._keep_messages = messages
         self._task: asyncio.Task[None] | None = None
 
     def start(self, owner: AccountSid) -> None:
@@ -45,7 +47,7 @@ class Retention:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self, owner: AccountSid) -> int:
-        """Delete a batch of the oldest calls whose time is over; how many they were. Idempotency keys go sooner."""
+        """Delete a batch of calls that need not be kept; how many they were. Idempotency keys go sooner."""
         await self._store.purge(self._clock.now())
         deleted = 0
         after: str | None = None
@@ -64,6 +66,9 @@ class Retention:
         long_ago = CallFilter(ended_to=self._clock.now() - self._keep_s)
         page = await self._store.calls(account, long_ago, PageRequest(size=limit))
         over = [call.sid for call in page.rows if call.status.is_final]
+        if self._keep_messages and len(over) < limit:
+            surplus = await self._store.surplus(account, self._keep_messages, limit - len(over))
+            over += [sid for sid in surplus if sid not in over]
         for sid in over:
             await self._trace.forget(account, sid)  # first: a call that is still there is found again
             await self._store.delete_call(account, sid)
@@ -80,7 +85,7 @@ class Retention:
                 _log.exception("looking for calls to delete failed")
                 deleted = 0
             if deleted:
-                _log.info("%d calls that ended long ago were deleted", deleted)
+                _log.info("%d ended calls were deleted, their time is over or their messages are too many", deleted)
             await self._pause(BUSY_SWEEP_S if deleted >= BATCH else SWEEP_S)
 
     async def _pause(self, seconds: float) -> None:

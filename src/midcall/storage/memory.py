@@ -266,10 +266,13 @@ class MemoryStore:
         over: list[CallSid] = []
         for call in reversed([call for call in self._calls.values() if call.account_sid == account]):
             count = len(self._leg(call.sid).messages)
-            if newer >= keep and count and call.status.is_final:
+            if newer >= keep and count and call.status.is_final and not self._has_open_lanes(call.sid):
                 over.append(call.sid)
             newer += count
         return over[::-1][:limit]
+
+    def _has_open_lanes(self, leg: CallSid) -> bool:
+        return any(self._lanes[lane_id].lane.state is not LaneState.ENDED for lane_id in self._leg(leg).lanes)
 
     async def purge(self, now: float) -> None:
         for sid, call in self._calls.items():

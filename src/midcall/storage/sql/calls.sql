@@ -96,4 +96,7 @@ WITH counted AS (
     FROM calls WHERE account = :account
 ),
 summed AS (SELECT row, sid, is_final, messages, sum(messages) OVER (ORDER BY row DESC) - messages AS newer FROM counted)
-SELECT sid FROM summed WHERE newer >= :keep AND messages > 0 AND is_final ORDER BY row LIMIT :limit
+SELECT sid FROM summed
+WHERE newer >= :keep AND messages > 0 AND is_final
+    AND NOT EXISTS (SELECT 1 FROM lanes WHERE leg = summed.sid AND state <> 'ended')
+ORDER BY row LIMIT :limit
