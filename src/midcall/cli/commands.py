@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import midcall
-from midcall.cli import alerts, credentials, demo, serve, settings, timeline, token
+from midcall.cli import alerts, credentials, deliveries, demo, messages, serve, settings, timeline, token
 from midcall.cli.help import Command, Program
 
 HELP = """
@@ -51,3 +51,9 @@ def _program(
 for _command in (serve.serve, demo.demo, credentials.credentials, token.token, alerts.alerts, timeline.timeline):
     program.command(cls=Command)(_command)
 program.command(cls=Command)(settings.settings)
+for _name, _group in (
+    ("messages", messages.group),
+    ("subscriptions", deliveries.subscriptions),
+    ("deliveries", deliveries.group),
+):
+    program.add_typer(_group, name=_name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import http.client
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -12,8 +14,16 @@ import msgspec
 from midcall.cli.failure import ExitCode, Failure
 from midcall.folder import Credentials, ServerInfo
 
-T = TypeVar("T")
 TIMEOUT = 10.0
+
+
+class Paged(Protocol):
+    @property
+    def next_page_uri(self) -> str | None: ...
+
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Paged)
 
 
 class _Problem(msgspec.Struct):
@@ -22,32 +32,98 @@ class _Problem(msgspec.Struct):
 
 
 def get(
-    server: ServerInfo, credentials: Credentials, path: str, query: dict[str, str], *, missing: str | None = None
+    server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str], *, missing: str | None = None
 ) -> bytes:
     """Fetch one JSON document as the server spells it; `missing` is what to say when there is none.
 
     Raises:
         Failure: the server cannot be reached, or refuses.
     """
+    with _asked(server, credentials, "GET", _target(path, query), missing=missing) as answer:
+        return answer.read()
+
+
+def post(server: ServerInfo, credentials: Credentials, path: str, form: Mapping[str, str]) -> bytes:
+    """Send a form; the document that is answered.
+
+    Raises:
+        Failure: the server cannot be reached, or refuses.
+    """
+    with _asked(server, credentials, "POST", path, form=form) as answer:
+        return answer.read()
+
+
+def delete(server: ServerInfo, credentials: Credentials, path: str, *, missing: str) -> None:
+    """Delete a resource; `missing` is what to say when there is none.
+
+    Raises:
+        Failure: the server cannot be reached, or refuses.
+    """
+    with _asked(server, credentials, "DELETE", path, missing=missing) as answer:
+        answer.read()
+
+
+def lines(server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+    """Fetch JSON lines one by one, however many there are.
+
+    Raises:
+        Failure: the server cannot be reached, refuses, or stops before the end.
+    """
+    with _asked(server, credentials, "GET", _target(path, query)) as answer:
+        yield from iter(answer.readline, b"")
+
+
+def pages(
+    server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str], kind: type[P]
+) -> Iterator[P]:
+    """A list page by page, as long as somebody reads on.
+
+    Raises:
+        Failure: the server cannot be reached, or refuses.
+    """
+    page = read(get(server, credentials, path, query), kind)
+    yield page
+    while page.next_page_uri is not None:
+        page = read(get(server, credentials, page.next_page_uri, {}), kind)
+        yield page
+
+
+@contextmanager
+def _asked(
+    server: ServerInfo,
+    credentials: Credentials,
+    method: str,
+    target: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    missing: str | None = None,
+) -> Iterator[http.client.HTTPResponse]:
     # http.client, because a proxy from the environment must not get between us and the loopback.
     connection = http.client.HTTPConnection(urlsplit(server.http_url).netloc, timeout=TIMEOUT)
     basic = base64.b64encode(f"{credentials.account_sid}:{credentials.auth_token}".encode()).decode()
-    target = f"{path}?{urlencode(query)}" if query else path
+    headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+    body = None
+    if form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urlencode(form).encode()
     try:
-        connection.request("GET", target, headers={"Authorization": f"Basic {basic}", "Accept": "application/json"})
+        connection.request(method, target, body, headers)
         answer = connection.getresponse()
-        body = answer.read()
+        if answer.status == 404 and missing is not None:
+            raise Failure(missing)
+        if answer.status not in (200, 201, 204):
+            raise Failure(_refusal(answer.status, answer.read()))
+        yield answer
     except (OSError, http.client.HTTPException) as error:
         raise Failure(
             f"the server at {server.http_url} does not answer ({error}); see its log, or restart it", ExitCode.NO_SERVER
         ) from None
     finally:
         connection.close()
-    if answer.status == 404 and missing is not None:
-        raise Failure(missing)
-    if answer.status != 200:
-        raise Failure(_refusal(answer.status, body))
-    return body
+
+
+def _target(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def read(body: bytes, kind: type[T]) -> T:

@@ -1,0 +1,140 @@
+"""The commands about messages and deliveries, against a server that has nothing yet; with calls: tests/e2e."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from midcall.cli import asking, main, tables
+from midcall.cli.failure import Failure
+from support.processes import Done, Folder, serve_in_background
+
+Run = Callable[..., Done]
+CALL, MESSAGE, REPLAY = "CA" + "0" * 32, "KX" + "0" * 32, "RP" + "0" * 32
+
+COMMANDS = [
+    ["messages", "list"],
+    ["messages", "show", CALL, MESSAGE],
+    ["messages", "tail"],
+    ["messages", "send", CALL, "1"],
+    ["messages", "export"],
+    ["subscriptions", "list"],
+    ["deliveries", "list", CALL],
+    ["deliveries", "undelivered"],
+    ["deliveries", "redeliver", CALL, MESSAGE],
+    ["deliveries", "replay", CALL],
+    ["deliveries", "replays"],
+    ["deliveries", "stop", REPLAY],
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
+        yield folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: Folder) -> Run:
+    def run(*arguments: str, data_dir: str | None = None) -> Done:
+        monkeypatch.setattr("sys.argv", ["midcall", *arguments])
+        monkeypatch.setenv("MIDCALL_DATA_DIR", data_dir or str(served.path))
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        shown = capsys.readouterr()
+        return Done(code, shown.out, shown.err)
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_each_command_explains_itself_with_an_example(run: Run, command: list[str]) -> None:
+    done = run(*command[:2], "--help")
+    assert done.code == 0
+    assert f"midcall {command[0]} {command[1]}" in done.out.partition("Examples")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_without_a_server_each_command_says_how_to_start_one(run: Run, command: list[str], tmp_path: object) -> None:
+    done = run(*command, data_dir=str(tmp_path))
+    assert (done.code, done.out) == (3, "")
+    assert "start one with: midcall serve" in done.err
+
+
+@pytest.mark.parametrize(
+    "command", [["messages", "list"], ["messages", "export"], ["subscriptions", "list"], ["deliveries", "undelivered"]]
+)
+def test_where_nothing_was_said_lists_are_empty(run: Run, command: list[str]) -> None:
+    assert run(*command) == Done(0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["messages", "list", "--call", CALL], "(HTTP 404, code 20404)"),
+        (["messages", "show", CALL, MESSAGE], f"{CALL} has no message {MESSAGE}"),
+        (["messages", "send", CALL, "1"], "(HTTP 404, code 20404)"),
+        (["messages", "export", "--call", CALL], "(HTTP 404, code 20404)"),
+        (["deliveries", "redeliver", CALL, MESSAGE], "(HTTP 404, code 20404)"),
+        (["deliveries", "stop", REPLAY], f"{REPLAY} does not run"),
+    ],
+)
+def test_what_is_not_there_is_named(run: Run, command: list[str], said: str) -> None:
+    done = run(*command)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["messages", "show", CALL, CALL], "is no message: a message's sid is KX and 32 hex digits"),
+        (["deliveries", "list", MESSAGE], "is no call"),
+        (["deliveries", "stop", CALL], "is no replay"),
+        (["deliveries", "replay"], "name a call, or add --undelivered"),
+        (["deliveries", "replay", CALL, "--since", "yesterday"], "yesterday is no time"),
+        (["deliveries", "replay", CALL, "--subscription", CALL], "is no subscription"),
+    ],
+)
+def test_wrong_usage_is_told_before_anybody_is_asked(run: Run, command: list[str], said: str) -> None:
+    done = run(*command)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_nothing_to_replay_is_no_failure(run: Run) -> None:
+    assert run("deliveries", "replay", "--undelivered") == Done(0, "", "")
+    assert run("deliveries", "replay", "--since", "2h", "--json") == Done(0, "", "")
+
+
+def test_times_are_ago_or_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    assert asking.moment("2h") == "2023-11-14T20:13:20Z"
+    assert asking.moment("2026-01-31T12:00:00Z") == "2026-01-31T12:00:00Z"
+    with pytest.raises(Failure):
+        asking.moment("2w")
+
+
+def test_a_terminal_gets_a_table_and_cannot_be_steered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    tables.show(("sid", "content"), [(CALL, json.dumps("x") + "\x1b[2J[bold]")], nothing="nothing")
+    shown = capsys.readouterr().out
+    assert shown.split()[:2] == ["sid", "content"]
+    assert CALL in shown and "[bold]" in shown and "\x1b[2J" not in shown
+    tables.show(("sid",), [], nothing="nothing")
+    assert capsys.readouterr().out == "nothing\n"
+
+
+def test_a_pipe_gets_fields_apart_by_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show(("sid", "at"), [("KX1", None), ("KX2", "a\tb")], nothing="nothing")
+    assert capsys.readouterr().out == "KX1\t\nKX2\ta\N{REPLACEMENT CHARACTER}b\n"
