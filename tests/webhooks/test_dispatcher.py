@@ -19,6 +19,7 @@ from midcall.core.messages import Log
 from midcall.core.sids import CallSid
 from midcall.core.signature import sign
 from midcall.ports import Nudge, Outcome, Request, StatusLane
+from midcall.webhooks.dispatcher import LEASE_S
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
 from midcall.webhooks.slots import Slots
@@ -279,6 +280,42 @@ async def test_a_store_that_fails_leaves_the_message_for_later(box: Box) -> None
     assert not box.sender.sent
     await box.advance(11)
     assert contents(box.sender.sent) == ["hello"]
+
+
+async def test_an_outcome_waits_for_a_full_disk_and_its_message_is_not_sent_again(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise Refused(STORE_UNAVAILABLE)
+
+    box.sender.endpoints["app.example"] = lambda _: 200
+    await box.start()
+    sid = await box.subscribe(URL)
+    monkeypatch.setattr(box.store, "settle", full)
+    await box.say("1", "2")
+    await box.advance(2 * LEASE_S)
+    assert contents(box.sender.sent) == ["1"]
+    monkeypatch.undo()
+    await box.advance(1)
+    assert contents(box.sender.sent) == ["1", "2"]
+    assert (await box.lane(sid)).cursor == 2
+
+
+async def test_a_dispatcher_that_closes_does_not_wait_for_a_full_disk(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise Refused(STORE_UNAVAILABLE)
+
+    box.sender.endpoints["app.example"] = lambda _: 200
+    dispatcher = await box.start()
+    await box.subscribe(URL)
+    monkeypatch.setattr(box.store, "settle", full)
+    await box.say("1")
+    closing = asyncio.create_task(dispatcher.close())
+    await box.advance(1)
+    assert closing.done()
+    await closing
 
 
 @pytest.mark.parametrize("failure", [Refused(STORE_UNAVAILABLE), RuntimeError("a bug")])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from midcall.core.delivery import RetryAt, Verdict
-from midcall.core.errors import Refused
+from midcall.core.errors import STORE_UNAVAILABLE, Refused
 from midcall.core.lanes import Attempt, Encoding, LaneState, Turn
 from midcall.core.messages import Log
 from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace
@@ -32,6 +32,9 @@ PATIENCE_S: Final = 5.0
 
 PROMPT_S: Final = 5.0
 """A host that takes longer gets a smaller share when slots are scarce."""
+
+STORE_RETRY_S: Final = 0.5
+"""Pause before an outcome is offered again to a store that could not take it."""
 
 MARGIN_S: Final = 10.0
 LEASE_S: Final = PATIENCE_S + TOTAL_S + MARGIN_S
@@ -222,12 +225,32 @@ class Dispatcher:
         return following
 
     async def _settle(self, turn: Turn, verdict: Verdict, attempt: Attempt | None = None) -> _Held | None:
-        following = await self._store.settle(
-            turn, verdict, now=self._clock.now(), lease_until=self._lease_until(), attempt=attempt
-        )
+        """Write down what became of a turn, and get the next one.
+
+        While the disk is full the outcome waits here: sending the message again would not make more room. A lease that
+        has meanwhile gone to another node makes this one stale, so waiting long harms nobody.
+        """
+        while True:
+            try:
+                following = await self._store.settle(
+                    turn, verdict, now=self._clock.now(), lease_until=self._lease_until(), attempt=attempt
+                )
+                break
+            except Refused as refused:
+                if self._closing or refused.rule is not STORE_UNAVAILABLE:
+                    raise
+                await self._pause(STORE_RETRY_S)
         if isinstance(verdict, RetryAt):
             self._wake_at(verdict.due_at)
         return self._held(following)
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+        timer = self._clock.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
 
     async def _give_back(self, held: _Held, host: str) -> None:
         """Nothing was sent: the lane comes back when its host may have room."""
