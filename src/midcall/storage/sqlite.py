@@ -26,6 +26,7 @@ from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, Subsc
 from midcall.ports import PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
+from midcall.storage.recent import Rows, Tails
 from midcall.storage.verbs import calls, lanes, messages, resources
 from midcall.storage.worker import Jobs, Worker
 
@@ -52,6 +53,10 @@ class SqliteStore:
     def __init__(self, writer: Jobs, reader: Jobs) -> None:
         self._writer = writer
         self._reader = reader
+        self._accounts: Rows[AccountSid, Account] = Rows()
+        self._keys: Rows[KeySid, ApiKey] = Rows()
+        self._applications: Rows[tuple[AccountSid, ApplicationSid], Application] = Rows()
+        self._tails = Tails()
 
     @classmethod
     def open(cls, path: Path | str, *, single_node: bool = True, waiting_writes: int = WAITING_WRITES) -> SqliteStore:
@@ -86,10 +91,11 @@ class SqliteStore:
     # accounts, keys, applications
 
     async def put_account(self, account: Account) -> None:
-        await self._writer.submit(partial(resources.put_account, account=account))
+        writing = self._writer.submit(partial(resources.put_account, account=account))
+        await self._accounts.change(account.sid, writing)
 
     async def account(self, sid: AccountSid) -> Account | None:
-        return await self._reader.submit(partial(resources.account, sid=sid))
+        return await self._accounts.read(sid, lambda: self._reader.submit(partial(resources.account, sid=sid)))
 
     async def accounts(
         self,
@@ -104,22 +110,25 @@ class SqliteStore:
         )
 
     async def put_key(self, key: ApiKey) -> None:
-        await self._writer.submit(partial(resources.put_key, key=key))
+        await self._keys.change(key.sid, self._writer.submit(partial(resources.put_key, key=key)))
 
     async def key(self, sid: KeySid) -> ApiKey | None:
-        return await self._reader.submit(partial(resources.key, sid=sid))
+        return await self._keys.read(sid, lambda: self._reader.submit(partial(resources.key, sid=sid)))
 
     async def keys(self, account: AccountSid, page: PageRequest) -> PageResult[ApiKey]:
         return await self._reader.submit(partial(resources.keys, account=account, page=page))
 
     async def delete_key(self, account: AccountSid, sid: KeySid) -> bool:
-        return await self._writer.submit(partial(resources.delete_key, account=account, sid=sid), scrub=True)
+        deleting = self._writer.submit(partial(resources.delete_key, account=account, sid=sid), scrub=True)
+        return await self._keys.change(sid, deleting)
 
     async def put_application(self, application: Application) -> None:
-        await self._writer.submit(partial(resources.put_application, application=application))
+        writing = self._writer.submit(partial(resources.put_application, application=application))
+        await self._applications.change((application.account_sid, application.sid), writing)
 
     async def application(self, account: AccountSid, sid: ApplicationSid) -> Application | None:
-        return await self._reader.submit(partial(resources.application, account=account, sid=sid))
+        job = partial(resources.application, account=account, sid=sid)
+        return await self._applications.read((account, sid), lambda: self._reader.submit(job))
 
     async def applications(
         self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None
@@ -129,7 +138,8 @@ class SqliteStore:
         )
 
     async def delete_application(self, account: AccountSid, sid: ApplicationSid) -> bool:
-        return await self._writer.submit(partial(resources.delete_application, account=account, sid=sid), scrub=True)
+        deleting = self._writer.submit(partial(resources.delete_application, account=account, sid=sid), scrub=True)
+        return await self._applications.change((account, sid), deleting)
 
     # calls and actors
 
@@ -152,7 +162,8 @@ class SqliteStore:
         return await self._reader.submit(partial(calls.listed, account=account, where=where, request=page))
 
     async def delete_call(self, account: AccountSid, sid: CallSid) -> bool:
-        return await self._writer.submit(partial(calls.delete, account=account, sid=sid), scrub=True)
+        job = partial(calls.delete, account=account, sid=sid)
+        return await self._writer.submit(job, scrub=True, landed=lambda _: self._tails.forget(sid))
 
     async def surplus(self, account: AccountSid, keep: int, limit: int) -> Sequence[CallSid]:
         return await self._reader.submit(partial(calls.surplus, account=account, keep=keep, limit=limit))
@@ -166,10 +177,13 @@ class SqliteStore:
         self, draft: Draft, limits: Limits, idempotency: IdempotencyClaim | None = None
     ) -> Appended:
         return await self._writer.submit(
-            partial(messages.append_message, draft=draft, limits=limits, idempotency=idempotency)
+            partial(messages.append_message, draft=draft, limits=limits, idempotency=idempotency),
+            landed=self._tails.landed if draft.log is Log.TO_CLIENT else None,
         )
 
     async def entries_after(self, leg: CallSid, log: Log, seq: int, limit: int) -> Sequence[Entry]:
+        if log is Log.TO_CLIENT and (known := self._tails.after(leg, seq, limit)) is not None:
+            return known
         return await self._reader.submit(partial(messages.entries_after, leg=leg, log=log, seq=seq, limit=limit))
 
     async def cursor(self, leg: CallSid, reader: str) -> int:

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 MEMORY_EVENTS: Final = 10_000
 WAITING_EVENTS: Final = 10_000
 FILE_BYTES: Final = 512 * 1024 * 1024
+GATHER_S: Final = 0.1
+"""How long events gather before they are written: a transaction for each would cost more than they are worth."""
 DETAIL_BYTES: Final = 64 * 1024
 """A longer detail is replaced by its length."""
 
@@ -67,7 +69,7 @@ class MemoryTrace:
 class SqliteTrace:
     """Timelines in a file of their own, on a thread of their own. Made by `open`.
 
-    What is recorded while a batch is written makes up the next batch. When the disk cannot keep up, new events are
+    What is recorded within a moment makes up a batch. When the disk cannot keep up, new events are
     dropped and counted; when the file is full, its oldest events go.
     """
 
@@ -77,6 +79,7 @@ class SqliteTrace:
         self._file_bytes = file_bytes
         self._waiting: list[TraceEvent] = []
         self._writing: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.dropped = 0
         """Events lost since the start."""
 
@@ -110,14 +113,27 @@ class SqliteTrace:
             self._drop(1)
             return
         self._waiting.append(event)
-        if self._writing is None:
+        if self._writing is not None:
+            return
+        if self._timer is None:
+            self._write_later()
+        elif len(self._waiting) * 2 > self._capacity:
             self._write()
 
+    def _write_later(self) -> None:
+        try:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._write)
+        except RuntimeError:  # called without a loop
+            self._lose()
+
     def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         batch, self._waiting = self._waiting, []
         try:
             self._writing = self._worker.submit(partial(_insert, events=batch, file_bytes=self._file_bytes))
-        except (Refused, RuntimeError):  # closed, or called without a loop
+        except Refused:  # closed
             self._drop(len(batch))
             return
         self._writing.add_done_callback(partial(self._written, len(batch)))
@@ -127,7 +143,11 @@ class SqliteTrace:
         if writing.cancelled() or writing.exception() is not None:
             self._drop(count)
         if self._waiting:
-            self._write()
+            self._write_later()
+
+    def _lose(self) -> None:
+        self._drop(len(self._waiting))
+        self._waiting.clear()
 
     def _drop(self, count: int) -> None:
         if not self.dropped:
@@ -148,8 +168,11 @@ class SqliteTrace:
 
     async def _flush(self) -> None:
         """Wait until what was recorded before is written or lost."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        while self._writing is not None or self._waiting:
+            if self._writing is None:
+                self._write()
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
             await asyncio.sleep(0)  # `_written` may run after us
 
     async def close(self) -> None:
@@ -173,9 +196,14 @@ def _connect(path: Path | str) -> apsw.Connection:
 
 def _insert(db: apsw.Connection, events: Sequence[TraceEvent], file_bytes: int) -> None:
     db.executemany(_TRACE_SQL["record"], [_row(event) for event in events])
-    used = (int(db.pragma("page_count")) - int(db.pragma("freelist_count"))) * int(db.pragma("page_size"))
-    if used > file_bytes:
+    while _used_bytes(db) > file_bytes:
         db.execute(_TRACE_SQL["prune"])
+        if not db.changes():
+            break
+
+
+def _used_bytes(db: apsw.Connection) -> int:
+    return (int(db.pragma("page_count")) - int(db.pragma("freelist_count"))) * int(db.pragma("page_size"))
 
 
 def _row(event: TraceEvent) -> tuple[Any, ...]:

@@ -44,16 +44,26 @@ GROUP_LIMIT: Final = 500
 class Task:
     """A job on its way through the worker. Without a future nobody waits, and errors are logged."""
 
-    __slots__ = ("error", "future", "job", "result", "scrub")
+    __slots__ = ("error", "future", "job", "landed", "result", "scrub")
 
-    def __init__(self, job: Job[Any], future: asyncio.Future[Any] | None, *, scrub: bool) -> None:
+    def __init__(
+        self,
+        job: Job[Any],
+        future: asyncio.Future[Any] | None,
+        *,
+        scrub: bool,
+        landed: Callable[[Any], None] | None = None,
+    ) -> None:
         self.job = job
         self.future = future
         self.scrub = scrub
+        self.landed = landed
         self.result: Any = None
         self.error: Exception | None = None
 
     def report(self) -> None:
+        if self.landed is not None and self.error is None:
+            self.landed(self.result)
         if self.future is None:
             if self.error is not None and not _says_disk(self.error):
                 _log.error("a store write that nobody waits for failed", exc_info=self.error)
@@ -73,11 +83,14 @@ def _says_disk(error: Exception) -> bool:
 class Jobs(Protocol):
     """What a store needs of a worker."""
 
-    def submit(self, job: Job[T], *, scrub: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, job: Job[T], *, scrub: bool = False, landed: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
         """Run the job with the next group; the future resolves after its commit.
 
         Args:
             scrub: the job deletes what must not stay in the write-ahead log.
+            landed: called with the result after the commit, in the order of the jobs, also when nobody waits any more.
 
         Raises:
             Refused: STORE_UNAVAILABLE, when too many wait or the worker is closed.
@@ -181,10 +194,12 @@ class Gathering:
         self._closed: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def submit(self, job: Job[T], *, scrub: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, job: Job[T], *, scrub: bool = False, landed: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
         """See `Jobs`."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._add(Task(job, future, scrub=scrub))
+        self._add(Task(job, future, scrub=scrub, landed=landed))
         return future
 
     def submit_soon(self, job: Job[object]) -> None:

@@ -109,9 +109,12 @@ class Messages:
                 PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
         claim = _claim("messages", idempotency_key, content or "")
-        await self._check_leg(account, leg, may_be_over=claim is not None)
-        text = self._json_text(content)
-        self._take_token(leg, Log.TO_CLIENT)
+        try:
+            text = self._json_text(content)
+            self._take_token(leg, Log.TO_CLIENT)
+        except Refused:
+            await self._check_leg(account, leg, may_be_over=claim is not None)  # a wrong leg matters more
+            raise
         draft = Draft(
             account_sid=account,
             leg_sid=leg,
@@ -121,7 +124,12 @@ class Messages:
             content_type=JSON,
             at=self._clock.now(),
         )
-        appended = await self._store.append_message(draft, self._limits, claim)
+        try:
+            appended = await self._store.append_message(draft, self._limits, claim)
+        except Refused as refused:
+            if refused.rule is errors.NOT_AN_SDK_LEG:
+                await self._check_leg(account, leg, may_be_over=True)  # knows which leg would have worked
+            raise
         self._note_stored(appended)
         self._bus.nudge(Nudge(leg, Log.TO_CLIENT))
         return appended.entry
