@@ -21,7 +21,7 @@ from midcall.settings import load
 KEPT_ON_PURPOSE = ("store", "trace", "metrics", "web", "sender")
 """Parts with bounds of their own: rows, timelines, series per operation, warm connections."""
 
-THROWN_AWAY_BY_THE_TEN_THOUSAND = "_messages._buckets"
+THROWN_AWAY_BY_THE_TEN_THOUSAND = ("_messages._buckets", "_messages._stored_at")
 
 
 def sizes(server: Running) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -91,7 +92,7 @@ class Victim:
         while monotonic() - began < READY_S:
             if self.process.returncode is not None:
                 raise NotReady(f"the server ended with {self.process.returncode}: {self.last_words()}")
-            if path.exists():
+            with contextlib.suppress(FileNotFoundError):  # the next server takes the last one's file away
                 info = json.loads(path.read_text())
                 if info["pid"] == self.process.pid:
                     self.info = info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,7 @@ class Server:
                 while True:
                     if self.process.returncode is not None:
                         raise AssertionError(f"the server ended with {self.process.returncode}")
-                    if path.exists():
+                    with contextlib.suppress(FileNotFoundError):  # the next server takes the last one's file away
                         info: dict[str, str] = json.loads(path.read_text())
                         if int(info["pid"]) == self.process.pid:
                             return info
