@@ -166,6 +166,10 @@ class Campaign:
                 began = monotonic()
                 await self._expect_work(load, "work again once there is room")
                 self.report.resumed_in_s.append(monotonic() - began)
+                arrived = len(self.ledger.arrived) + 10
+                await self._until(
+                    "endpoints hear again once there is room", lambda: len(self.ledger.arrived) >= arrived
+                )
             self.victim.kill()
             await self.victim.dead()
             await load.server_is_dead()
