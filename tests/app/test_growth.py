@@ -19,7 +19,7 @@ from midcall.sdk import Device
 from midcall.settings import load
 
 KEPT_ON_PURPOSE = ("store", "trace", "metrics", "web", "sender")
-"""Parts with bounds of their own: rows, timelines, series per operation, warm connections."""
+"""Parts with bounds of their own: rows and the newest of them, timelines, series per operation, warm connections."""
 
 THROWN_AWAY_BY_THE_TEN_THOUSAND = ("_messages._buckets", "_messages._stored_at")
 
@@ -27,10 +27,8 @@ THROWN_AWAY_BY_THE_TEN_THOUSAND = ("_messages._buckets", "_messages._stored_at")
 def sizes(server: Running) -> dict[str, int]:
     """Every container below the parts of the server, by the way to it, with its length."""
     found: dict[str, int] = {}
-    seen: set[int] = set()
-    todo: list[tuple[str, object]] = [
-        (name, part) for name, part in vars(server.app).items() if name not in KEPT_ON_PURPOSE
-    ]
+    seen = {id(getattr(server.app, name)) for name in KEPT_ON_PURPOSE}
+    todo: list[tuple[str, object]] = list(vars(server.app).items())
     while todo:
         way, thing = todo.pop()
         if id(thing) in seen:
