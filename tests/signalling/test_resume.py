@@ -170,6 +170,45 @@ async def test_an_answer_that_was_queued_while_offline_takes_the_leg(edge: Edge)
     await back.expect("answer", callsid=LEG)
 
 
+async def test_what_was_not_receipted_before_an_answer_from_another_socket_comes_with_the_answer(edge: Edge) -> None:
+    """Found by simulation: the resume that follows finds the leg on its socket already."""
+    client = await edge.registered("bob")
+    client.echoes = False
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    edge.messages.add(LEG, "1")
+    await client.expect("message", voiceeventsid=kx(1))
+    await client.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    back = await edge.listening("bob")
+    await back.send("answer", callsid=LEG, sdp=description(setup="active"))
+    await back.expect("message", voiceeventsid=kx(1))
+    await resume(back, LEG, token, description(setup="active"))
+    await back.expect("answer", callsid=LEG)
+    await edge.until(lambda: edge.messages.receipts)
+    assert edge.messages.receipts[-1] == (LEG, device, 1)
+
+
+async def test_a_client_that_answers_while_it_is_offered_the_leg_again_is_not_cancelled(edge: Edge) -> None:
+    """Found by simulation: registering again and answering cross on their way to the switch."""
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    await client.expect("invite")
+    await client.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    back = await edge.registered("bob")
+    (again,) = edge.hub.registered(ACCOUNT, "bob")
+    await back.send("answer", callsid=LEG, sdp=description(setup="active"))
+    await edge.until(lambda: edge.heard("answered"))
+    edge.hub.invite(again, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    edge.hub.taken(LEG, device)
+    await back.expect("answer", callsid=LEG)
+    await back.nothing_more()
+    assert edge.hub.reader(LEG) == device
+
+
 async def test_after_a_token_update_a_resume_is_a_no_op(edge: Edge) -> None:
     client = await edge.listening("alice")
     leg, token = await edge.up_and_running(client)

@@ -123,8 +123,8 @@ class Hub:
             self._soon(lambda: self.calls.device_gone(invite.leg, device))
             return
         carried = self._legs.setdefault(invite.leg, _Carried())
-        if device in carried.offers or carried.holder is not None:
-            return
+        if invite.leg in line.carriages or carried.holder is not None:
+            return  # also when it came back meanwhile and has just answered
         carriage = self._carriage(invite.leg, line, Role.OFFERED)
         carried.offers[device] = carriage
         carriage.announced = True
@@ -325,6 +325,7 @@ class Hub:
         """A device takes the leg it was offered; the switch decides whether that counts, and calls `taken`."""
         if carriage.line is not line:
             self._move(carriage, line)
+            self._send_again(carriage)  # a resume that follows finds nothing moved
         carriage.role = Role.ANSWERED
         carriage.peer = peer_of(sdp)
         self.calls.answered(carriage.leg, carriage.device, sdp, resume_window_s)
@@ -498,8 +499,9 @@ class Hub:
             line.aliases.pop(carriage.temporary_id, None)
 
     def _cancel_offers(self, carried: _Carried) -> None:
+        winner = carried.holder.line if carried.holder is not None else None
         for carriage in carried.offers.values():
-            if carriage.line is not None and not carriage.hung_up:
+            if carriage.line is not None and carriage.line is not winner and not carriage.hung_up:
                 carriage.line.send(signal.Cancel(call_sid=carriage.leg))
             self._release(carriage)
         carried.offers.clear()
