@@ -49,14 +49,14 @@ e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (n
 	$(BIN)/pytest $(ARGS) tests/e2e
 
 crash: $(DEV) ## kill a server under load, KILLS=300 times, and compare what it promised with what came of it
-	PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) --full-disks $(FULL_DISKS) $(ARGS)
+	PYTHONPATH=tests:tests/e2e $(BIN)/python -m crash --kills $(KILLS) --full-disks $(FULL_DISKS) $(ARGS)
 
 simulate: $(DEV) ## run SEEDS=20000 seeds of the simulated message path, or replay one: SEED=123 [STORE=sqlite]
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) \
 	    $(if $(STORE),--store $(STORE)) $(ARGS)
 
 soak: $(DEV) ## a steady load for MINUTES=60, watched for anything that grows; plot in build/soak
-	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
+	PYTHONPATH=tests:tests/e2e $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
 
 bench: $(DEV) ## cost, latency and memory beside nchan, Fastify and FastAPI (FULL=1: up to 10^6 stored messages)
 	@scripts/bench-deps.sh

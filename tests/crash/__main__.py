@@ -127,7 +127,11 @@ def show(title: str, report: Report) -> None:
     console.print(table)
     moments = ", ".join(f"{count} {moment}" for moment, count in report.kills.most_common())
     console.print(f"kills: {sum(report.kills.values())} ({moments})")
-    console.print(f"load: {report.calls} legs, {report.subscriptions} subscriptions, {verdict.retries} retries", end="")
+    console.print(
+        f"load: {report.calls} legs, {report.subscriptions} subscriptions, "
+        f"{report.resumes} resumes, {verdict.retries} retries",
+        end="",
+    )
     console.print(f", {report.refused} refused while the disk was full" if report.refused else "")
     console.print(
         f"ready again: {report.worst_recovery_s:.2f} s at worst; drained {report.drained_in_s:.1f} s after the last"

@@ -46,6 +46,7 @@ class Report:
     recoveries: list[float] = field(default_factory=list)
     calls: int = 0
     subscriptions: int = 0
+    resumes: int = 0
     refused: int = 0
     served_on_full_disk: int = 0
     resumed_in_s: list[float] = field(default_factory=list)
@@ -216,6 +217,7 @@ class Campaign:
 
     def _took_part(self, load: Load) -> None:
         self.report.calls += len(load.legs)
+        self.report.resumes += load.resumes
         for fault in load.faults:
             self.report.broken("an answer that nobody expects", fault)
 

@@ -14,8 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
+from cables import Cable
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import VoiceGrant
 
@@ -128,12 +130,14 @@ class Mix:
         pairs, singles: calls between two clients, and of one client with nobody.
         pause_s: the longest pause between two bursts of a client, and between two requests of a poster.
         lanes: subscriptions of each leg, at most.
+        cut_s: the longest that the cable of a single client holds.
     """
 
     pairs: int = 1
     singles: int = 2
     pause_s: float = 0.03
     lanes: int = 3
+    cut_s: float = 0.6
 
 
 class Load:
@@ -174,6 +178,7 @@ class Load:
         self.acks = 0
         self.answers = 0
         self.refused = 0
+        self.resumes = 0
         self.unavailable = 0
         self.legs: list[str] = []
 
@@ -224,10 +229,10 @@ class Load:
 
     # calls
 
-    def _device(self) -> Device:
+    def _device(self, url: str | None = None) -> Device:
         identity = f"client{self._numbers.take()}"
         device = Device(
-            self._account.token(identity), url=self._account.signal_url, media="none", session=self._session
+            self._account.token(identity), url=url or self._account.signal_url, media="none", session=self._session
         )
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -254,9 +259,16 @@ class Load:
         self._busy(call)
 
     async def _single(self) -> None:
-        call = await self._device().connect()
-        await call.wait_for("accept", timeout=PATIENCE_S)
-        self._busy(call)
+        """A client on a bad line: it comes back, resumes its call and sends again what it does not know about."""
+        async with Cable(urlsplit(self._account.signal_url).port or 0) as cable:
+            call = await self._device(f"ws://127.0.0.1:{cable.port}/signal").connect()
+            await call.wait_for("accept", timeout=PATIENCE_S)
+            self._busy(call)
+            call.on("reconnected", self._on_resumed)
+            while True:
+                await asyncio.sleep(self._dice.uniform(0.05, self._mix.cut_s))
+                cable.cut()
+                cable.mend()
 
     def _busy(self, call: Call) -> None:
         """Let a leg talk, listen and be talked to."""
@@ -268,6 +280,9 @@ class Load:
         for _ in range(2):
             self._spawn(self._post_now_and_then(leg))
         self._spawn(self._subscribe_now_and_then(leg))
+
+    def _on_resumed(self) -> None:
+        self.resumes += 1
 
     # client to server
 

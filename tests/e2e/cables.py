@@ -71,7 +71,7 @@ class Cable:
         writer.close()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # uvloop raises the second for a socket that is closed
             while data := await source.read(65536):
                 await self._flowing.wait()
                 sink.write(data)
