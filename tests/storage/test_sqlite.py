@@ -15,8 +15,9 @@ from apsw.ext import query_info
 from midcall.core import errors
 from midcall.core.delivery import Delivered, RetryAt
 from midcall.core.errors import Refused
-from midcall.core.lanes import LaneState
+from midcall.core.lanes import Attempt, LaneState
 from midcall.core.messages import Log
+from midcall.core.sids import to_bytes
 from midcall.ports import Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL, SchemaTooNew
@@ -164,6 +165,33 @@ def test_a_failing_schema_step_leaves_the_file_as_it_was(path: Path) -> None:
     queries.migrate(db, {1: "CREATE TABLE one (x)", 2: "CREATE TABLE two (x)"})
     assert db.pragma("user_version") == 2
     db.close()
+
+
+async def test_what_the_first_schema_kept_is_still_there_in_the_second(path: Path) -> None:
+    db = connect(path)
+    queries.migrate(db, {1: queries.migrations()[1]})
+    leg, account, lane = (to_bytes(sid) for sid in (LEG, ACCOUNT, subscription_sid()))
+    db.execute(
+        "INSERT INTO calls VALUES (1, ?, ?, NULL, 'inbound', 'a', 'b', 'in-progress', 0, 1, 1, 1, NULL, 1, 1, NULL)",
+        (leg, account),
+    )
+    for log, seq in ((0, 1), (0, 2), (1, 1), (1, 2)):
+        entry = (leg, log, seq, account, bytes([log, seq]) * 8)
+        db.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, '1', 'application/json', 1)", entry)
+    db.execute("INSERT INTO cursors VALUES (?, 'device', 1)", (leg,))
+    db.execute(
+        "INSERT INTO lanes VALUES (1, ?, 0, ?, ?, 1, 'https://a', 'POST', NULL, 1, 0, 1, 'open', 0, 0, NULL, 0, 1)",
+        (lane, account, leg),
+    )
+    db.close()
+    store = SqliteStore.open(path)
+    assert await store.cursor(LEG, "device") == 1
+    turn = await store.claim(subscription_sid(), now=NOW, lease_until=NOW + 9)
+    assert turn is not None and (turn.entry.seq, turn.lane.start, turn.lane.numbers) == (2, 1, None)
+    await store.settle(turn, Delivered(), now=NOW, lease_until=NOW + 9, attempt=Attempt(sent_at=NOW, status=204))
+    standing = await store.standing(ACCOUNT, LEG, range(1, 9), range(1, 9))
+    assert ([row.seq for row in standing.deliveries], [row.seq for row in standing.receipts]) == ([2], [1])
+    await store.close()
 
 
 # statements

@@ -218,28 +218,24 @@ def settle(
     """What a verdict on the head means; None when the lease is stale."""
     if record.leased_until is None or record.lease != lease:
         return None
-    change = _settled(record, verdict, end, now=now, lease_until=lease_until)
-    if attempt is None or record.lane.kind is LaneKind.STATUS:
-        return change
-    return replace(change, delivery=_delivery(record.lane, verdict, attempt, now))
-
-
-def _settled(record: LaneRecord, verdict: Verdict, end: int, *, now: float, lease_until: float) -> Change:
+    kept = None
+    if attempt is not None and record.lane.kind is not LaneKind.STATUS:
+        kept = _delivery(record.lane, verdict, attempt, now)
     number = head(record.lane)
     match verdict:
         case Delivered(encoding):
             opened = replace(record.lane, state=LaneState.OPEN, encoding=encoding or record.lane.encoding)
             stepped = _step(replace(record, lane=opened), end, now=now, lease_until=lease_until)
-            return Change(stepped, resolved=number if record.lane.kind is LaneKind.REPLAY else None)
+            return Change(stepped, delivery=kept, resolved=number if record.lane.kind is LaneKind.REPLAY else None)
         case StepOver(reason):
             stepped = _step(record, end, now=now, lease_until=lease_until)
-            return Change(stepped, _listed(record.lane, range(number, number + 1)), reason)
+            return Change(stepped, _listed(record.lane, range(number, number + 1)), reason, kept)
         case RetryAt(due_at, down, counted):
             state = LaneState.DOWN if down else LaneState.OPEN
             lane = replace(record.lane, attempts=record.lane.attempts + counted, due_at=due_at, state=state)
-            return Change(replace(record, lane=lane, leased_until=None))
+            return Change(replace(record, lane=lane, leased_until=None), delivery=kept)
         case EndLane(reason):
-            return end_lane(record, end, reason)
+            return replace(end_lane(record, end, reason), delivery=kept)
 
 
 def _delivery(lane: Lane, verdict: Verdict, attempt: Attempt, now: float) -> Delivery:
