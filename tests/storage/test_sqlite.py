@@ -177,7 +177,7 @@ async def test_what_the_first_schema_kept_is_still_there_in_the_second(path: Pat
     )
     for log, seq in ((0, 1), (0, 2), (1, 1), (1, 2)):
         entry = (leg, log, seq, account, bytes([log, seq]) * 8)
-        db.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, '1', 'application/json', 1)", entry)
+        db.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, x'31', 'application/json', 1)", entry)
     db.execute("INSERT INTO cursors VALUES (?, 'device', 1)", (leg,))
     db.execute(
         "INSERT INTO lanes VALUES (1, ?, 0, ?, ?, 1, 'https://a', 'POST', NULL, 1, 0, 1, 'open', 0, 0, NULL, 0, 1)",
