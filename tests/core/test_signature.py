@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midcall.core.signature import sign, signed_text, signed_url
 
@@ -46,3 +48,9 @@ def test_a_repeated_name_counts_each_of_its_values_once_in_order() -> None:
 
 def test_empty_fields_count() -> None:
     assert sign(TOKEN, "http://x/", [("To", "")]) != sign(TOKEN, "http://x/")
+
+
+@given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=6))
+def test_the_quick_way_for_plain_names_signs_what_the_long_way_does(params: list[tuple[str, str]]) -> None:
+    pairs = sorted(set(params), key=lambda pair: tuple(part.encode("utf-16-be", "surrogatepass") for part in pair))
+    assert signed_text("https://x.example/", params) == "https://x.example/" + "".join(map("".join, pairs))

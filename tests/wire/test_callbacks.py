@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,7 @@ def test_the_same_delivery_is_the_same_bytes_again() -> None:
 def test_the_token_of_a_delivery_depends_on_its_names_only() -> None:
     assert idempotency_token("ZY1", "KX1") == idempotency_token("ZY1", "KX1")
     assert len({idempotency_token(lane, sid) for lane in ("ZY1", "ZY2") for sid in ("KX1", "KX2")}) == 4
+    assert idempotency_token("ZY1", "KX1") == str(uuid5(UUID("8f7c1f0e-5f0a-5a57-9d0c-5d1c2d1c7a11"), "ZY1/KX1"))
 
 
 @given(

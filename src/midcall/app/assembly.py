@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,6 +13,7 @@ import apsw
 from aiohttp import web
 
 from midcall.app.clock import SystemClock
+from midcall.app.entropy import PooledEntropy
 from midcall.app.lag import LoopLag
 from midcall.app.measures import measure
 from midcall.app.retention import Retention
@@ -58,7 +58,7 @@ class App:
 
     def __init__(self, settings: Settings, folder: Folder) -> None:
         self.clock: Clock = SystemClock()
-        self.entropy: Entropy = secrets.token_bytes
+        self.entropy: Entropy = PooledEntropy()
         self.metrics = Metrics()
         self.bus: Bus = LocalBus()
         self.sender: Sender = _sender(settings)

@@ -34,6 +34,9 @@ from midcall.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+GARBAGE: Final = (20_000, 20, 20)
+"""Objects between two looks for garbage. Messages leave hardly any cycles, so Python's 700 is a look for every few."""
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 OnReady = Callable[[ServerInfo, Credentials], None]
@@ -91,6 +94,7 @@ async def _until_signalled(settings: Settings, on_ready: OnReady | None) -> None
         # What start-up made lives as long as the process; the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
         gc.enable()
         _log.info("ready at %s and %s", server.info.https_url, server.info.http_url)
         if on_ready is not None:

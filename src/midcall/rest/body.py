@@ -31,6 +31,8 @@ async def read_fields(request: web.Request, limits: BodyLimits) -> Fields:
     if request.content_length is not None and request.content_length > limits.bytes:
         raise Refused(errors.BODY_TOO_LARGE)
     try:
+        if request.content.is_eof():  # all of it came with the head
+            return await _read(request, limits)
         async with asyncio.timeout(limits.wait_s):
             return await _read(request, limits)
     except TimeoutError:

@@ -94,11 +94,15 @@ class Edge:
         if response.prepared:  # a stream, which has gone out already
             self._record(request, response, request_id, duration)
             return response
-        response.headers["Twilio-Request-Id"] = request_id
-        response.headers["Twilio-Request-Duration"] = f"{duration:.3f}"
-        response.headers["Twilio-Concurrent-Requests"] = str(in_flight)
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        response.headers.update(
+            {
+                "Twilio-Request-Id": request_id,
+                "Twilio-Request-Duration": f"{duration:.3f}",
+                "Twilio-Concurrent-Requests": str(in_flight),
+                "Access-Control-Allow-Origin": "*",
+                "Access-Control-Expose-Headers": _EXPOSED,
+            }
+        )
         self._record(request, response, request_id, duration)
         return response
 

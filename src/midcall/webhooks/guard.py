@@ -9,6 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -63,6 +64,8 @@ INTERNAL: Final = _networks(
 )
 """Not the internet. Beside `is_global`, whose table depends on the version of Python."""
 
+_REMEMBERED: Final = 4_096
+
 _NAT64: Final = _networks("64:ff9b::/96", "64:ff9b:1::/48")
 _V4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 
@@ -85,6 +88,7 @@ class Guard:
         self._networks: list[Network] = []
         for text in allow:
             self._allow(text.strip().lower())
+        self._known = lru_cache(maxsize=_REMEMBERED)(self._judge)  # the rules do not change while a server runs
 
     def _allow(self, text: str) -> None:
         if _looks_like_a_name(text):
@@ -99,6 +103,9 @@ class Guard:
             host: as the URL names it.
             address: what is connected to.
         """
+        return self._known(host, address)
+
+    def _judge(self, host: str, address: str) -> str | None:
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:

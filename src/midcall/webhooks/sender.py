@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,9 @@ DRAIN_S: Final = 1.0
 
 KEEPALIVE_S: Final = 15.0
 PER_HOST: Final = 1_024
+
+_REMEMBERED: Final = 1_024
+"""URLs whose parts are at hand: a lane asks for the same one with every message."""
 
 _TO_GET: Final = frozenset({301, 302, 303})
 _REDIRECTED: Final = _TO_GET | {307, 308}
@@ -103,8 +107,7 @@ class HttpSender:
         return outcome
 
     async def _exchange(self, hop: Request) -> Outcome:
-        host = URL(hop.url, encoded=True).host or ""
-        address = literal(host)
+        host, address = _destination(hop.url)
         if address is not None and (refusal := self._guard.refusal(host, address)) is not None:
             return _failed(CONNECT, refusal, hop.url)
         try:
@@ -120,7 +123,7 @@ class HttpSender:
             with _explained(reuse, may_resend=not resent):
                 async with self._started().request(
                     hop.method,
-                    URL(_without_userinfo(hop.url), encoded=True),
+                    _target(hop.url),
                     headers={**hop.headers, **_authorization(hop.url)},
                     data=hop.body or None,
                     allow_redirects=False,
@@ -274,8 +277,16 @@ def _headers_of(hop: Request, method: str, url: str, body: bytes) -> Mapping[str
     return {name: value for name, value in hop.headers.items() if body or name.lower() != "content-type"}
 
 
-def _without_userinfo(url: str) -> str:
-    return urls.without_userinfo(url) if "@" in url else url
+@lru_cache(maxsize=_REMEMBERED)
+def _destination(url: str) -> tuple[str, str | None]:
+    """The host of a URL, and the address that it spells if it is no name."""
+    host = URL(url, encoded=True).host or ""
+    return host, literal(host)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _target(url: str) -> URL:
+    return URL(urls.without_userinfo(url) if "@" in url else url, encoded=True)
 
 
 def _authorization(url: str) -> Mapping[str, str]:

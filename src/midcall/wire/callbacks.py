@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha1
 from typing import Final
 from urllib.parse import parse_qsl, quote, quote_plus
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
@@ -70,7 +71,12 @@ class Prepared:
 
 def idempotency_token(*names: str) -> str:
     """The token of one delivery: the same names give the same token, so it survives restarts."""
-    return str(uuid5(_NAMESPACE, "/".join(names)))
+    digest = bytearray(sha1(_NAMESPACE.bytes + "/".join(names).encode(), usedforsecurity=False).digest()[:16])
+    # RFC 9562, section 5.5: a UUID of version 5, as `uuid.uuid5` makes it at three times the price.
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def message_request(

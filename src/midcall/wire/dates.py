@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -34,7 +35,12 @@ class Instant:
 
 def rfc2822(at: float) -> str:
     """Epoch seconds as `Wed, 02 Dec 2020 20:02:01 +0000`: English in every locale, two-digit day, never `GMT`."""
-    when = datetime.fromtimestamp(int(at), UTC)
+    return _rfc2822(int(at))
+
+
+@lru_cache(maxsize=256)  # many messages share their second
+def _rfc2822(second: int) -> str:
+    when = datetime.fromtimestamp(second, UTC)
     return f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} {when:%H:%M:%S} +0000"
 
 

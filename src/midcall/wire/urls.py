@@ -112,6 +112,7 @@ def without_userinfo(url: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{question}{query}{slash}{path}"
 
 
+@lru_cache(maxsize=2_048)
 def host_key(url: str) -> str:
     """Host and port: what shares one server's fate."""
     try:
