@@ -41,7 +41,6 @@ class Phone:
         self._frozen: list[tuple[Link, str]] | None = None
         self.dials: str | None = None
         self.calls_by_itself = calls
-        self.lives_since = 0.0
         self._world = world
         self._token = token
         self._rng = rng
@@ -49,6 +48,8 @@ class Phone:
         self._temporary: str | None = None
         self._reconnect: str | None = None
         self._resuming = False
+        self._is_open = False
+        self._answer_waits = False
         self._said: list[Said] = []
         self._order = 0
         self._past: set[str] = set()
@@ -69,6 +70,7 @@ class Phone:
         if not self.is_free:
             return
         self._number += 1
+        self._is_open = True
         self._temporary = f"TJS{self.identity}{self._number}"
         self._send(signal.ClientInvite(call_sid=self._temporary, sdp=NO_MEDIA_SDP))
 
@@ -176,27 +178,34 @@ class Phone:
     def _on_connected(self) -> None:
         self.state = State.READY
         self._send(signal.Register(media=signal.Wanted(audio=True)))
-        if self.leg is not None and self._reconnect is not None:
+        if self._answer_waits and self.leg is not None:
+            self._answer(self.leg)
+        if self.leg is not None and self._reconnect is not None and self._is_open:
             self._resuming = True
             if self._rng.random() < 0.3:  # as browsers do: first what waited in the queue
                 self._send_again()
             self._send(signal.ClientInvite(call_sid=self.leg, sdp=NO_MEDIA_SDP, reconnect=self._reconnect))
-        elif self.leg is not None:
-            self._over()
-        self.lives_since = self._world.now
 
     def _on_invite(self, frame: signal.ServerInvite) -> None:
+        if frame.call_sid == self.leg:  # it rings on after a lost socket
+            self._reconnect = frame.reconnect
+            return
         if self.leg is not None or self._temporary is not None or self.went_home:
             self._send(signal.Reject(call_sid=frame.call_sid))
             return
+        self._past.discard(frame.call_sid)
         self._reconnect = frame.reconnect
         self._adopt(frame.call_sid)
+        self._world.later(self._rng.uniform(0.0, 1.0), lambda: self._answer(frame.call_sid))
 
-        def answer() -> None:
-            if self.leg == frame.call_sid and self.link is not None:
-                self._send(signal.ClientAnswer(call_sid=frame.call_sid, sdp=NO_MEDIA_SDP))
-
-        self._world.later(self._rng.uniform(0.0, 1.0), answer)
+    def _answer(self, leg: str) -> None:
+        if self.leg != leg or (self._is_open and not self._answer_waits):
+            return
+        # From now on it has a peer connection: it resumes the call, whether or not its answer has arrived.
+        self._is_open = True
+        self._answer_waits = self.state is not State.READY
+        if not self._answer_waits:
+            self._send(signal.ClientAnswer(call_sid=leg, sdp=NO_MEDIA_SDP))
 
     def _on_answer(self, frame: signal.ServerAnswer) -> None:
         if self.leg is None and self._temporary is None:
@@ -268,7 +277,7 @@ class Phone:
         if self.leg is not None:
             self._past.add(self.leg)
         self.leg = self._temporary = self._reconnect = None
-        self.is_up = self._resuming = False
+        self.is_up = self._resuming = self._is_open = self._answer_waits = False
         for said in self._said:
             said.open = False
         self._said = []

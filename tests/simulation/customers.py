@@ -84,6 +84,7 @@ class Customers:
         self.endpoints: dict[str, Endpoint] = {}
         self.status = Endpoint(STATUS, rng)
         self.status.reads_json = True
+        self._in_flight: dict[str, int] = {}
         self._called: dict[str, float] = {}
 
     def set_moods(self, mood: Mood, url: str | None = None) -> None:
@@ -99,6 +100,7 @@ class Customers:
         if url == VOICE:
             self._voice(request, answer)
             return
+        answer = self._alone(url, answer)
         endpoint = self.endpoints.get(url) or self.status
         status, took, how = endpoint.fate()
         way, world = self._world.latency, self._world
@@ -125,6 +127,22 @@ class Customers:
             # Some are slow and still in time.
             works = self._rng.uniform(0.0, 9.0) if self._rng.random() < 0.05 else 0.0
             world.later(reaches + works + way(), lambda: answer(outcome))
+
+    def _alone(self, url: str, answer: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        """Watch that a subscription has one request in flight, unless a node was stopped in the middle of one."""
+        if url == STATUS or any(action.what == "stall" for action in self._world.plan.actions):
+            return answer
+        mark = self._world.incarnation
+        if self._in_flight.get(url) == mark:
+            self._world.history.wrong.append(f"two requests to {url} at once")
+        self._in_flight[url] = mark
+
+        def answered(outcome: Outcome) -> None:
+            if self._in_flight.get(url) == mark:
+                del self._in_flight[url]
+            answer(outcome)
+
+        return answered
 
     def _voice(self, request: Request, answer: Callable[[Outcome], None]) -> None:
         fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))

@@ -147,7 +147,7 @@ class Machine:
         if plan.dispatchers == 2:
             # As if on another node: the same store, and a process that may be stopped for a while.
             stalling: Any = _Stalling(self.store, self.gate)
-            self.dispatchers.append(self._dispatcher(stalling, _Stalling(sender, self.gate)))
+            self.dispatchers.insert(0, self._dispatcher(stalling, _Stalling(sender, self.gate)))
 
     def entropy(self, size: int) -> bytes:
         return bytes(size) if self.process.dead else self.world.server_rng.randbytes(size)

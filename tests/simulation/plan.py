@@ -87,7 +87,9 @@ def make_plan(seed: int, kind: Kind) -> Plan:
     rng = random.Random(f"plan {seed}")
     callees = [rng.random() < 0.4 for _ in range(rng.choice((1, 1, 2)))]
     phones = len(callees) + sum(callees)
-    duration = rng.choice((3.0, 6.0, 6.0, 20.0))
+    dispatchers = 2 if rng.random() < 0.1 else 1
+    # With two of them, longer than a lease.
+    duration = 70.0 if dispatchers == 2 else rng.choice((3.0, 6.0, 6.0, 20.0))
     actions: list[Action] = []
 
     def some(what: str, count: int, *how: object) -> None:
@@ -103,6 +105,22 @@ def make_plan(seed: int, kind: Kind) -> Plan:
     some("subscribe", rng.randrange(0, 3), rng.random() < 0.5)
     if rng.random() < 0.15:
         some("unsubscribe", 1)
+    latency, commit = rng.choice((0.001, 0.01, 0.1)), rng.choice((0.0002, 0.002, 0.05))
+    if rng.random() < 0.3:
+        # A socket that breaks while messages and receipts pass each other on it.
+        who, at = rng.randrange(phones), rng.uniform(1.0, duration)
+        for _ in range(rng.randrange(2, 8)):
+            actions.append(Action(at, rng.choice(("say", "post")), who, (False,)))
+            at += rng.uniform(0.0, 2.0) * (latency + commit)
+        actions.append(
+            Action(at + rng.uniform(-2.0, 3.0) * (latency + commit), "cut", who, (0.0, rng.choice((0.0, 3.0))))
+        )
+    if rng.random() < 0.15:
+        # A call that ends between a request and its repetition.
+        who, at = rng.randrange(phones), rng.uniform(1.0, duration)
+        for what, how in (("post", (True,)), ("post", (True,)), ("hang-up", ())):
+            actions.append(Action(at, what, who, how))
+            at += rng.uniform(0.0, 5.0) * (latency + commit)
     if rng.random() < 0.5:
         some("cut", rng.randrange(1, 4), rng.choice((0.0, 0.0, 3.0)), rng.choice((0.0, 0.0, 3.0, 40.0)))
     if rng.random() < 0.15:
@@ -125,15 +143,15 @@ def make_plan(seed: int, kind: Kind) -> Plan:
     if rng.random() < 0.15:
         some("disk-trouble", 1, rng.choice(("full", "broken")), rng.uniform(0.05, 4.0))
     outage = rng.random() < 0.01
-    dispatchers = 2 if rng.random() < 0.2 else 1
     if dispatchers == 2:
-        some("stall", rng.randrange(1, 3), rng.uniform(5, 60))
+        for _ in range(rng.choice((0, 1, 2))):
+            some("stall", 1, rng.choice(("request-reached", "commit")), rng.uniform(5, 60))
     return Plan(
         seed=seed,
         kind=kind,
         callees=tuple(callees),
-        latency_s=rng.choice((0.001, 0.01, 0.1)),
-        commit_s=rng.choice((0.0002, 0.002, 0.05)),
+        latency_s=latency,
+        commit_s=commit,
         lost_nudges=rng.choice((0.0, 0.0, 0.3, 1.0)),
         doubling=rng.choice((0.0, 0.1)),
         dispatchers=dispatchers,

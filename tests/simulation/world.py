@@ -70,9 +70,11 @@ class World:
         self._numbers = 0
         self._counts: Counter[str] = Counter()
         self._armed: dict[str, tuple[int, bool, float]] = {}
+        self._stalls: dict[str, float] = {}
         self._doom: tuple[bool, float] | None = None
         self._turn_fuse: int | None = None
         self._calm = False
+        self._starts = 0
         self._healed = False
         self.turns = 0
         self.durable = Durable(on_disk=plan.kind is Kind.SQLITE)
@@ -174,7 +176,12 @@ class World:
         self.later(10.0, lambda: answer(None, None))
 
     def event(self, name: str) -> None:
-        """Something happened after which a crash may be due."""
+        """Something happened after which a crash may be due, or a node stops for a while."""
+        if self._stalls and self._machine is not None and (seconds := self._stalls.pop(name, None)) is not None:
+            gate = self._machine.gate
+            gate.shut()
+            self.history.tell(self.now, "node 2", "stops", f"for {seconds:.1f} s")
+            self.later(seconds, gate.open)
         armed = self._armed.get(name)
         if armed is None:
             return
@@ -256,12 +263,21 @@ class World:
             self._turn_fuse = None
             self.event("turn")
 
+    @property
+    def incarnation(self) -> int:
+        """Counts the server's processes."""
+        return self._starts
+
     def _boot(self) -> None:
+        self._starts += 1
+        if self.durable.disk.trouble is not Trouble.NONE:
+            self.history.tell(self.now, "server", "cannot start")
+            self.later(1.0, self._boot)
+            return
         try:
             self._machine = machine = Machine(self, self.durable)
         except apsw.Error as error:
-            self.history.tell(self.now, "server", "cannot start", error)
-            self.later(1.0, self._boot)
+            self.history.wrong.append(f"the database cannot be opened any more: {error}")
             return
         asyncio._set_running_loop(machine.process)
         self.history.tell(self.now, "server", "starts")
@@ -344,11 +360,8 @@ class World:
                 self._stop(down_s)
             case "disk-trouble", (str(trouble), float(seconds)):
                 self._disk_trouble(Trouble(trouble), seconds)
-            case "stall", (float(seconds),):
-                if self._machine is not None:
-                    gate = self._machine.gate
-                    gate.shut()
-                    self.later(seconds, gate.open)
+            case "stall", (str(trigger), float(seconds)):
+                self._stalls[trigger] = seconds
             case _:
                 raise AssertionError(f"nobody knows how to do {action}")
 
@@ -413,6 +426,7 @@ class World:
         self.history.tell(self.now, "plan", "heals")
         self._healed = self._calm = True
         self._armed.clear()
+        self._stalls.clear()
         self._turn_fuse = None
         self._doom = None
         self.durable.disk.fuse = None
@@ -423,8 +437,6 @@ class World:
             phone.thaw()
             if phone.link is not None:
                 phone.link.socket.unchoke()
-        if self._machine is not None:
-            self._machine.gate.open()
 
     def _wind_down(self) -> list[str]:
         problems: list[str] = []
