@@ -101,7 +101,7 @@ class Endpoints:
                 answer=answer,
             )
         )
-        if behaviour == "slow":
+        if behaviour == "slow" and not self.well:
             await asyncio.sleep(self._dice.uniform(0.02, 0.25))  # what a slow endpoint does
         if answer == 0:
             assert request.transport is not None

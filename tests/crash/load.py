@@ -127,14 +127,16 @@ class Mix:
     """How much is going on.
 
     Attributes:
-        pairs, singles: calls between two clients, and of one client with nobody.
+        pairs, bad_lines, singles: calls between two clients, with a caller that is cut off now and then, and of one
+            client that nobody answers.
         pause_s: the longest pause between two bursts of a client, and between two requests of a poster.
         lanes: subscriptions of each leg, at most.
-        cut_s: the longest that the cable of a single client holds.
+        cut_s: the longest that a bad line holds.
     """
 
     pairs: int = 1
-    singles: int = 2
+    bad_lines: int = 1
+    singles: int = 1
     pause_s: float = 0.03
     lanes: int = 3
     cut_s: float = 0.6
@@ -186,6 +188,8 @@ class Load:
         """Set up calls; each begins to talk as soon as it is up."""
         for _ in range(self._mix.pairs):
             self._spawn(self._pair())
+        for _ in range(self._mix.bad_lines):
+            self._spawn(self._pair_on_a_bad_line())
         for _ in range(self._mix.singles):
             self._spawn(self._single())
 
@@ -229,7 +233,7 @@ class Load:
 
     # calls
 
-    def _device(self, url: str | None = None) -> Device:
+    def _device(self, url: str = "") -> Device:
         identity = f"client{self._numbers.take()}"
         device = Device(
             self._account.token(identity), url=url or self._account.signal_url, media="none", session=self._session
@@ -246,29 +250,37 @@ class Load:
         return device
 
     async def _pair(self) -> None:
-        alice, bob = self._device(), self._device()
+        """A call between two clients, up to its end."""
+        await self._call(self._account.signal_url)
+
+    async def _pair_on_a_bad_line(self) -> None:
+        """The caller is cut off now and then; it resumes its call and sends again what it does not know about."""
+        async with Cable(urlsplit(self._account.signal_url).port or 0) as cable:
+            call = await self._call(f"ws://127.0.0.1:{cable.port}/signal")
+            call.on("reconnected", self._on_resumed)
+            while True:
+                await asyncio.sleep(self._dice.uniform(0.02, self._mix.cut_s))
+                cable.cut()
+                cable.mend()
+
+    async def _call(self, callers_url: str) -> Call:
+        alice, bob = self._device(callers_url), self._device()
         await bob.register()
         rings = bob.wait_for("incoming")
-        bobs_identity = bob.identity
-        call = await alice.connect(params={"To": bobs_identity})
+        call = await alice.connect(params={"To": bob.identity})
         accepted = call.wait_for("accept", timeout=PATIENCE_S)
         incoming: Call = await rings
         incoming.accept()
         self._busy(incoming)
         await accepted
         self._busy(call)
+        return call
 
     async def _single(self) -> None:
-        """A client on a bad line: it comes back, resumes its call and sends again what it does not know about."""
-        async with Cable(urlsplit(self._account.signal_url).port or 0) as cable:
-            call = await self._device(f"ws://127.0.0.1:{cable.port}/signal").connect()
-            await call.wait_for("accept", timeout=PATIENCE_S)
-            self._busy(call)
-            call.on("reconnected", self._on_resumed)
-            while True:
-                await asyncio.sleep(self._dice.uniform(0.05, self._mix.cut_s))
-                cable.cut()
-                cable.mend()
+        """A client that rings and rings; messages are for ringing calls too."""
+        call = await self._device().connect()
+        await call.wait_for("ringing", timeout=PATIENCE_S)
+        self._busy(call)
 
     def _busy(self, call: Call) -> None:
         """Let a leg talk, listen and be talked to."""

@@ -31,7 +31,7 @@ async def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None
 
 async def test_what_was_accepted_survives_a_full_disk_and_what_was_refused_left_nothing(tmp_path: Path) -> None:
     disk = LimitedDisk(tmp_path / "data")
-    campaign = Campaign(tmp_path, seed=7, mix=Mix(pairs=1, singles=1), data_dir=disk.data_dir)
+    campaign = Campaign(tmp_path, seed=7, mix=Mix(bad_lines=0), data_dir=disk.data_dir)
     async with campaign.open():
         await campaign.fill_again_and_again(disk, 2, progress=lambda done, moment: None)
         report = await campaign.finish()
