@@ -91,14 +91,13 @@ class Latencies:
 
 async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seconds: float, clients: int) -> Latencies:
     """Messages at fixed times, whatever the server does meanwhile."""
-    loop = asyncio.get_running_loop()
     latencies, due, total = Latencies(), {}, round(per_second * seconds)
     missing, finished = 2 * total, asyncio.Event()
     posts: set[asyncio.Task[None]] = set()
 
     def note(kept: list[float], number: int) -> None:
         nonlocal missing
-        kept.append(loop.time() - due[number])
+        kept.append(time.perf_counter() - due[number])
         missing -= 1
         if not missing:
             finished.set()
@@ -110,10 +109,10 @@ async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seco
         await fleet.push(client, number)
         note(latencies.acked, number)
 
-    began = loop.time() + 0.05
+    began = time.perf_counter() + 0.05
     for place in range(total):
         at = began + place / per_second
-        if (wait := at - loop.time()) > 0:
+        if (wait := at - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
         number, client = next(_numbers), place % clients
         due[number] = at

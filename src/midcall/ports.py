@@ -126,7 +126,8 @@ class Store(Protocol):
     """The truth. A method that returns has committed, unless its docstring says otherwise.
 
     Methods that change something, and `load`, `live_owners`, `cursor` and those of lanes, run in the order they were
-    called, so an actor may save without waiting and load later. Other reads see at least what was awaited before.
+    called, so an actor may save without waiting and load later; only moves of cursors, claims and settlements may
+    overtake what nobody has waited for yet. Other reads see at least what was awaited before.
     Everything raises `Refused(STORE_UNAVAILABLE)` when the disk is full or failing; then nothing was done.
     """
 

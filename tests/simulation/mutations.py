@@ -21,7 +21,7 @@ from midcall.signalling.connection import Connection
 from midcall.signalling.flush import Flusher
 from midcall.signalling.hub import Hub
 from midcall.signalling.outlet import Outlet
-from midcall.storage import rules, sqlite
+from midcall.storage import rules, sqlite, worker
 from midcall.storage.memory import MemoryStore
 from midcall.storage.worker import Task
 from midcall.switch.calls import Calls
@@ -112,13 +112,20 @@ def answers_before_commit() -> Iterator[None]:
 
 @mutation(Kind.SQLITE)
 def commit_without_sync() -> Iterator[None]:
-    with _patched((sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = OFF"))):
+    with _patched(
+        (sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = OFF")),
+        (worker, "_DURABLE", "PRAGMA synchronous = OFF"),
+        (worker, "_LAZY", "PRAGMA synchronous = OFF"),
+    ):
         yield
 
 
 @mutation(Kind.SQLITE)
 def sync_at_checkpoints_only() -> Iterator[None]:
-    with _patched((sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = NORMAL"))):
+    with _patched(
+        (sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = NORMAL")),
+        (worker, "_DURABLE", "PRAGMA synchronous = NORMAL"),
+    ):
         yield
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
 from midcall.ports import Clock
-from midcall.storage.worker import GROUP_LIMIT, Gathering, Task
+from midcall.storage.worker import GROUP_LIMIT, Gathering, Task, groups_of
 
 
 class RunsGroups(Protocol):
@@ -59,14 +60,14 @@ class InlineWorker(Gathering):
     def _run(self) -> None:
         self._begins = False
         tasks = list(islice(self._queue, GROUP_LIMIT))
-        if tasks:
-            for _ in tasks:
-                self._queue.popleft()
-            self._groups.run(tasks)
+        for _ in tasks:
+            self._queue.popleft()
+        for group in groups_of(tasks):
+            self._groups.run(group)
             # Reports leave in the order of the commits.
             now = self._clock.monotonic()
             self._reports_until = max(self._reports_until, now + self._delays()[1])
-            self._clock.call_later(self._reports_until - now, lambda: self._report(tasks))
+            self._clock.call_later(self._reports_until - now, partial(self._report, group))
         if self._queue:
             self._begin_soon()
         elif self._ending:

@@ -193,7 +193,7 @@ class SqliteStore:
         self, leg: CallSid, reader: str, seq: int, *, written_at: float | None = None, at: float | None = None
     ) -> None:
         self._writer.submit_soon(
-            partial(messages.move_cursor, leg=leg, reader=reader, seq=seq, written_at=written_at, at=at)
+            partial(messages.move_cursor, leg=leg, reader=reader, seq=seq, written_at=written_at, at=at), lazy=True
         )
 
     def bound_writes(self, leg: CallSid, reader: str, seq: int | None) -> None:
@@ -238,20 +238,20 @@ class SqliteStore:
     # lanes
 
     async def due_lanes(self, now: float, limit: int) -> Sequence[str]:
-        return await self._writer.submit(partial(lanes.due, now=now, limit=limit))
+        return await self._writer.submit(partial(lanes.due, now=now, limit=limit), lazy=True)
 
     async def next_due(self) -> float | None:
-        return await self._writer.submit(lanes.next_due)
+        return await self._writer.submit(lanes.next_due, lazy=True)
 
     async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
-        return await self._writer.submit(partial(lanes.claim, lane_id=lane_id, now=now, lease_until=lease_until))
+        job = partial(lanes.claim, lane_id=lane_id, now=now, lease_until=lease_until)
+        return await self._writer.submit(job, lazy=True)
 
     async def settle(
         self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None
     ) -> Turn | None:
-        return await self._writer.submit(
-            partial(lanes.settle, turn=turn, verdict=verdict, now=now, lease_until=lease_until, attempt=attempt)
-        )
+        job = partial(lanes.settle, turn=turn, verdict=verdict, now=now, lease_until=lease_until, attempt=attempt)
+        return await self._writer.submit(job, lazy=True)
 
     async def lanes(self, account: AccountSid, leg: CallSid | None, limit: int) -> Sequence[Lane]:
         return await self._reader.submit(partial(lanes.listed, account=account, leg=leg, limit=limit))

@@ -1,8 +1,9 @@
 """A thread that owns a database connection and runs jobs in groups, one transaction a group.
 
-Group commit: while one group is being made durable, the next one gathers. Jobs run in the order they came. A job that
-fails undoes itself only; a disk that fails undoes the whole group, and every job of it is refused. `storage.inline`
-runs the same groups without the thread.
+Group commit: while one group is being made durable, the next one gathers. A job that fails undoes itself only; a disk
+that fails undoes the whole group, and every job of it is refused. Lazy jobs, whose loss in a power failure only repeats
+something, are a group of their own that does not wait for the disk, and go first. `storage.inline` runs the same groups
+without the thread.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ DISK_ERRORS: Final = (
 )
 """What the world does to a database. Other errors are ours and belong to the one job that raised them."""
 
+_DURABLE: Final = "PRAGMA synchronous = FULL"
+_LAZY: Final = "PRAGMA synchronous = NORMAL"
+
 GROUP_LIMIT: Final = 500
 """Jobs in a transaction: bounds how long the first of them waits for the last."""
 
@@ -44,17 +48,19 @@ GROUP_LIMIT: Final = 500
 class Task:
     """A job on its way through the worker. Without a future nobody waits, and errors are logged."""
 
-    __slots__ = ("error", "future", "job", "landed", "result", "scrub")
+    __slots__ = ("error", "future", "job", "landed", "lazy", "result", "scrub")
 
     def __init__(
         self,
         job: Job[Any],
         future: asyncio.Future[Any] | None,
         *,
-        scrub: bool,
+        scrub: bool = False,
+        lazy: bool = False,
         landed: Callable[[Any], None] | None = None,
     ) -> None:
         self.job = job
+        self.lazy = lazy
         self.future = future
         self.scrub = scrub
         self.landed = landed
@@ -84,19 +90,21 @@ class Jobs(Protocol):
     """What a store needs of a worker."""
 
     def submit(
-        self, job: Job[T], *, scrub: bool = False, landed: Callable[[T], None] | None = None
+        self, job: Job[T], *, scrub: bool = False, lazy: bool = False, landed: Callable[[T], None] | None = None
     ) -> asyncio.Future[T]:
         """Run the job with the next group; the future resolves after its commit.
 
         Args:
             scrub: the job deletes what must not stay in the write-ahead log.
+            lazy: the commit survives the process, but until the next one of a group that is not lazy, not a power
+                failure. Lazy jobs keep their order among themselves and overtake the others of their group.
             landed: called with the result after the commit, in the order of the jobs, also when nobody waits any more.
 
         Raises:
             Refused: STORE_UNAVAILABLE, when too many wait or the worker is closed.
         """
 
-    def submit_soon(self, job: Job[object]) -> None:
+    def submit_soon(self, job: Job[object], *, lazy: bool = False) -> None:
         """Run the job with the next group; nobody waits. Raises what `submit` raises."""
 
     async def close(self) -> None:
@@ -116,10 +124,12 @@ class Groups:
         self._name = name
         self._begin = begin
         self._failing = False
+        self._is_lazy = False
 
     def run(self, tasks: list[Task]) -> None:
         """Run a group's jobs and commit them, or refuse them all; each task holds its result or its error then."""
         try:
+            self._set_lazy(all(task.lazy for task in tasks))
             self._db.execute(self._begin)
             for task in tasks:
                 self._run_job(task)
@@ -142,6 +152,12 @@ class Groups:
             self._db.close()
         except apsw.Error:
             _log.exception("%s did not close cleanly", self._name)
+
+    def _set_lazy(self, lazy: bool) -> None:
+        """In a write-ahead log, NORMAL does not sync at a commit; the next sync, of whichever commit, covers it."""
+        if lazy is not self._is_lazy:
+            self._db.execute(_LAZY if lazy else _DURABLE)
+            self._is_lazy = lazy
 
     def _run_job(self, task: Task) -> None:
         self._db.execute("SAVEPOINT job")
@@ -173,6 +189,13 @@ class Groups:
             _log.warning("%s did not truncate its log: %s", self._name, error)
 
 
+def groups_of(tasks: list[Task]) -> Iterator[list[Task]]:
+    """What gathered, as it is to be committed: lazy jobs, then the others."""
+    for lazy in (True, False):
+        if group := [task for task in tasks if task.lazy is lazy]:
+            yield group
+
+
 def refuse_all(tasks: list[Task]) -> None:
     """Nothing of a group was done."""
     for task in tasks:
@@ -195,16 +218,16 @@ class Gathering:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(
-        self, job: Job[T], *, scrub: bool = False, landed: Callable[[T], None] | None = None
+        self, job: Job[T], *, scrub: bool = False, lazy: bool = False, landed: Callable[[T], None] | None = None
     ) -> asyncio.Future[T]:
         """See `Jobs`."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._add(Task(job, future, scrub=scrub, landed=landed))
+        self._add(Task(job, future, scrub=scrub, lazy=lazy, landed=landed))
         return future
 
-    def submit_soon(self, job: Job[object]) -> None:
+    def submit_soon(self, job: Job[object], *, lazy: bool = False) -> None:
         """See `Jobs`."""
-        self._add(Task(job, None, scrub=False))
+        self._add(Task(job, None, lazy=lazy))
 
     def _add(self, task: Task) -> None:
         if self._closed is not None or self._waiting >= self._capacity:
@@ -274,9 +297,10 @@ class Worker(Gathering):
     # Below, the worker's thread.
 
     def _run(self) -> None:
-        for tasks in self._next_groups():
-            self._groups.run(tasks)
-            self._call_loop(self._report, tasks)
+        for gathered in self._next_groups():
+            for tasks in groups_of(gathered):
+                self._groups.run(tasks)
+                self._call_loop(self._report, tasks)
         self._groups.close()
         self._call_loop(self._finish)
 
