@@ -281,7 +281,6 @@ class Phone:
         for said in self._said:
             said.open = False
         self._said = []
-        self._order = 0
 
     def _send(self, frame: signal.Frame) -> None:
         if self.link is not None:

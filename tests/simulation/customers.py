@@ -18,6 +18,8 @@ from midcall.core.errors import Refused
 from midcall.core.sids import CallSid, SubscriptionSid
 from midcall.ports import Outcome, Request
 from midcall.switch.calls import NewCall
+from midcall.switch.replays import Wanted
+from midcall.wire.callbacks import REPLAY_HEADER
 from simulation.history import Posted, Reached, Subscribed
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 VOICE = "http://app.test/voice"
 STATUS = "http://app.test/status"
+EVERYTHING = "http://app.test/everything"
+REPLAYS = "http://app.test/replays"
 TRIES = 6
 
 
@@ -81,7 +85,7 @@ class Customers:
     def __init__(self, world: World, rng: random.Random) -> None:
         self._world = world
         self._rng = rng
-        self.endpoints: dict[str, Endpoint] = {}
+        self.endpoints: dict[str, Endpoint] = {url: Endpoint(url, rng) for url in (EVERYTHING, REPLAYS)}
         self.status = Endpoint(STATUS, rng)
         self.status.reads_json = True
         self._in_flight: dict[str, int] = {}
@@ -100,7 +104,8 @@ class Customers:
         if url == VOICE:
             self._voice(request, answer)
             return
-        answer = self._alone(url, answer)
+        if REPLAY_HEADER not in request.headers:
+            answer = self._alone(_reader(url, request), answer)
         endpoint = self.endpoints.get(url) or self.status
         status, took, how = endpoint.fate()
         way, world = self._world.latency, self._world
@@ -110,6 +115,8 @@ class Customers:
             world.later(way(), lambda: answer(_failed(11205, request.url)))
             return
         reaches = way()
+        if how == "late" and url == STATUS:
+            how = "slow"  # status callbacks are given up so soon that the next one might get there first
         if how == "late":
             # The network held the request back; by now the sender has long given up.
             reaches = request.total_s + self._rng.uniform(0.0, 3.0)
@@ -130,7 +137,7 @@ class Customers:
 
     def _alone(self, url: str, answer: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
         """Watch that a subscription has one request in flight, unless a node was stopped in the middle of one."""
-        if url == STATUS or any(action.what == "stall" for action in self._world.plan.actions):
+        if url.startswith(STATUS) or any(action.what == "stall" for action in self._world.plan.actions):
             return answer
         mark = self._world.incarnation
         if self._in_flight.get(url) == mark:
@@ -177,7 +184,11 @@ class Customers:
             took=took,
             status=status,
         )
-        world.history.reached[url].append(reached)
+        if (replay := request.headers.get(REPLAY_HEADER)) is not None:
+            world.history.replayed[replay].append(reached)
+            world.history.tell(world.now, url[-6:], "replay", reached.seq, reached.sid[:8], status)
+            return
+        world.history.reached[_reader(url, request)].append(reached)
         world.history.tell(
             world.now, url[-6:], "callback", reached.seq, reached.sid[:8], status, "took" if took else "refused"
         )
@@ -235,17 +246,47 @@ class Customers:
 
         ask(1)
 
+    def hear_everything(self, leg: str) -> None:
+        """The application's message callback hears this leg."""
+        url = f"{EVERYTHING} {leg}"
+        self._world.history.subscribed.append(Subscribed(leg, url, None, 0.0, created_at=0.0, from_start=True))
+
+    def replay(self, leg: str, what: str, elsewhere: bool) -> None:
+        """Ask for a call's messages once more, or for everything that was given up."""
+        wanted = Wanted(
+            account_sid=self._world.account,
+            leg=CallSid(leg) if what == "call" else None,
+            undelivered=what == "undelivered",
+            url=REPLAYS if elsewhere else None,
+            method="POST" if elsewhere else None,
+        )
+
+        async def work(machine: Machine) -> str:
+            return f"{len(await machine.replays.start(wanted))} replays"
+
+        def done(answer: str | None, refused: Refused | None) -> None:
+            self._world.history.tell(self._world.now, "customer", "asked for", answer or refused)
+
+        self._world.ask(work, done)
+
     def subscribe(self, leg: str, with_key: bool) -> None:
         number = self._world.number()
         url = f"http://app.test/m{number:05}"
         self.endpoints[url] = Endpoint(url, self._rng)
-        subscribed = Subscribed(leg, url, f"key-{number}" if with_key else None, self._world.now)
+        key = f"key-{number}" if with_key else None
+        from_start = self._rng.random() < 0.3
+        subscribed = Subscribed(leg, url, key, self._world.now, from_start=from_start)
         self._world.history.subscribed.append(subscribed)
         self._world.history.tell(self._world.now, "customer", "subscribes", url, leg)
 
         async def work(machine: Machine) -> str:
             made = await machine.messages.subscribe(
-                machine.account, CallSid(leg), callback=url, method="POST", idempotency_key=subscribed.key
+                machine.account,
+                CallSid(leg),
+                callback=url,
+                method="POST",
+                idempotency_key=subscribed.key,
+                from_start=from_start,
             )
             return made.sid
 
@@ -303,6 +344,11 @@ class SimulatedSender:
 
     async def close(self) -> None:
         return None
+
+
+def _reader(url: str, request: Request) -> str:
+    """Who hears: a callback URL, or an application's for one leg."""
+    return f"{url} {_fields(request)['CallSid']}" if url == EVERYTHING else url
 
 
 def _is_json(request: Request) -> bool:

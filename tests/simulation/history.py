@@ -40,7 +40,13 @@ class Posted:
 
 @dataclass(slots=True)
 class Subscribed:
-    """A subscription that a customer asked for. `created_at` is when the 201 came, `ends_at` when a DELETE was sent."""
+    """A subscription that a customer asked for, or (without sids) an application's message callback on one leg.
+
+    Attributes:
+        created_at: when the 201 came.
+        ends_at: when a DELETE was sent.
+        from_start: it hears also what was said before it.
+    """
 
     leg: str
     url: str
@@ -48,6 +54,7 @@ class Subscribed:
     began_at: float
     created_at: float | None = None
     ends_at: float | None = None
+    from_start: bool = False
     sids: list[str] = field(default_factory=list)
 
 
@@ -89,6 +96,7 @@ class History:
         self.posted: list[Posted] = []
         self.subscribed: list[Subscribed] = []
         self.reached: dict[str, list[Reached]] = defaultdict(list)
+        self.replayed: dict[str, list[Reached]] = defaultdict(list)
         self.reported: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.arrived: dict[str, list[Arrived]] = defaultdict(list)
         self.wrong: list[str] = []

@@ -33,10 +33,11 @@ from midcall.switch.calls import Calls
 from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.legs import Legs
 from midcall.switch.messages import Messages
+from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.webhooks.dispatcher import Dispatcher
 from simulation import disk
-from simulation.customers import STATUS, VOICE, SimulatedSender
+from simulation.customers import EVERYTHING, STATUS, VOICE, SimulatedSender
 from simulation.disk import Disk, Trouble
 from simulation.loop import Process
 from simulation.network import Link
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 ACCOUNT = AccountSid("AC" + "1" * 32)
 KEY = KeySid("SK" + "1" * 32)
 APPLICATION = ApplicationSid("AP" + "1" * 32)
+HEARING_APPLICATION = ApplicationSid("AP" + "2" * 32)
 SECRET = "k" * 32
 CAPACITY = 20_000
 
@@ -78,6 +80,16 @@ _ROWS = (
         friendly_name="",
         voice_url=VOICE,
         status_callback=STATUS,
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
+    ),
+    Application(
+        sid=HEARING_APPLICATION,
+        account_sid=ACCOUNT,
+        friendly_name="",
+        voice_url=VOICE,
+        status_callback=STATUS,
+        message_callback=EVERYTHING,
         created_at=CREATED_AT,
         updated_at=CREATED_AT,
     ),
@@ -121,6 +133,7 @@ class Machine:
         self.bus: Bus = _LossyBus(plan.lost_nudges, world.server_rng, process)
         sender: Sender = SimulatedSender(world, self)
         self.messages = Messages(store=self.store, bus=self.bus, clock=process, entropy=entropy, limits=Limits())
+        self.replays = Replays(store=self.store, bus=self.bus, clock=process, entropy=entropy)
         self.accounts = Accounts(self.store, process)
         self.hub = Hub(
             messages=self.messages,
@@ -441,10 +454,11 @@ class _DiskGroups:
 
 def _fresh_memory() -> MemoryStore:
     store = MemoryStore()
-    account, key, application = _ROWS
+    account, key, *applications = _ROWS
     _at_once(store.put_account(account))
     _at_once(store.put_key(key))
-    _at_once(store.put_application(application))
+    for application in applications:
+        _at_once(store.put_application(application))
     return store
 
 
@@ -459,10 +473,11 @@ def _fresh_image() -> dict[str, bytes]:
         disk.mount(made)
         db = connect(disk.DATABASE, vfs=disk.NAME, exclusive=True)
         prepare(db)
-        account, key, application = _ROWS
+        account, key, *applications = _ROWS
         resources.put_account(db, account)
         resources.put_key(db, key)
-        resources.put_application(db, application)
+        for application in applications:
+            resources.put_application(db, application)
         db.close()
         _image = {path: bytes(file.live) for path, file in made.files.items()}
     return _image

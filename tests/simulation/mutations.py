@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -92,19 +93,22 @@ def ack_before_commit() -> Iterator[None]:
 
 @mutation()
 def answers_before_commit() -> Iterator[None]:
-    """A group's jobs are answered when they have run; it is thrown away when the process dies before its report."""
+    """Groups are answered when they have run; the newest three are lost with the process."""
     run = _MemoryGroups.run
 
     def ran(self: _MemoryGroups, tasks: list[Task]) -> None:
-        before = copy.deepcopy(self._durable.memory.__dict__)
+        durable: Any = self._durable
+        if self._world is not None:
+            if not hasattr(durable, "kept"):
+                durable.kept = deque(maxlen=3)
+            durable.kept.append(copy.deepcopy(durable.memory.__dict__))
         run(self, tasks)
-        self._durable.uncommitted = before  # type: ignore[attr-defined]
 
     crash = Durable.crash
 
-    def crashed(self: Durable, *args: Any, **named: Any) -> None:
+    def crashed(self: Any, *args: Any, **named: Any) -> None:
         crash(self, *args, **named)
-        self.memory.__dict__.update(getattr(self, "uncommitted", {}))
+        self.memory.__dict__.update(self.kept[0])
 
     with _patched((_MemoryGroups, "run", ran), (Durable, "crash", crashed)):
         yield

@@ -54,6 +54,7 @@ class Plan:
         latency_s, commit_s: the usual time on the network, and of a commit.
         lost_nudges: the share of nudges that the bus loses.
         doubling: how often a client sends a message twice.
+        message_callback: the application hears every message of the calls that clients place.
         dispatchers: nodes that feed lanes from the same store.
         window: messages to one client that may wait for their receipt.
         outage: an endpoint is dead for more than a day in the end.
@@ -66,6 +67,7 @@ class Plan:
     commit_s: float
     lost_nudges: float
     doubling: float
+    message_callback: bool
     dispatchers: int
     window: int
     sweep_s: float
@@ -74,11 +76,10 @@ class Plan:
     actions: Sequence[Action]
 
     def __str__(self) -> str:
-        head = (
-            f"seed {self.seed} on {self.kind.value}: callees {list(self.callees)}, latency {self.latency_s:g} s, "
-            f"commit {self.commit_s:g} s, lost nudges {self.lost_nudges:g}, doubling {self.doubling:g}, "
-            f"dispatchers {self.dispatchers}, window {self.window}, sweep {self.sweep_s:g} s, outage {self.outage}"
-        )
+        names = ("callees", "latency_s", "commit_s", "lost_nudges", "doubling", "message_callback")
+        more = ("dispatchers", "window", "sweep_s", "duration_s", "outage")
+        settings = ", ".join(f"{name} {getattr(self, name)}" for name in (*names, *more))
+        head = f"seed {self.seed} on {self.kind.value}: {settings}"
         return "\n".join([head, *map(str, self.actions)])
 
 
@@ -105,15 +106,18 @@ def make_plan(seed: int, kind: Kind) -> Plan:
     some("subscribe", rng.randrange(0, 3), rng.random() < 0.5)
     if rng.random() < 0.15:
         some("unsubscribe", 1)
+    if rng.random() < 0.15:
+        some("replay", rng.randrange(1, 3), rng.choice(("call", "undelivered")), rng.random() < 0.5)
     latency, commit = rng.choice((0.001, 0.01, 0.1)), rng.choice((0.0002, 0.002, 0.05))
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         # A socket that breaks while messages and receipts pass each other on it.
-        who, at = rng.randrange(phones), rng.uniform(1.0, duration)
-        for _ in range(rng.randrange(2, 8)):
-            actions.append(Action(at, rng.choice(("say", "post")), who, (False,)))
-            at += rng.uniform(0.0, 2.0) * (latency + commit)
+        who, at = rng.randrange(phones), rng.uniform(min(1.5, duration / 2), duration)
+        began, what = at, rng.choice(("say", "post", "post"))
+        for _ in range(rng.randrange(3, 10)):
+            actions.append(Action(at, what, who, (False,)))
+            at += rng.uniform(0.2, 1.8) * latency + rng.uniform(0.0, 1.0) * commit
         actions.append(
-            Action(at + rng.uniform(-2.0, 3.0) * (latency + commit), "cut", who, (0.0, rng.choice((0.0, 3.0))))
+            Action(rng.uniform(began + latency, at + 2 * (latency + commit)), "cut", who, (0.0, rng.choice((0.0, 3.0))))
         )
     if rng.random() < 0.15:
         # A call that ends between a request and its repetition.
@@ -133,7 +137,7 @@ def make_plan(seed: int, kind: Kind) -> Plan:
         some("mood", 1, rng.choice(list(Mood)), rng.uniform(1, duration))
     if rng.random() < 0.05:
         some("gone", 1)
-    if rng.random() < 0.6:
+    if rng.random() < (0.6 if dispatchers == 1 else 0.2):
         for _ in range(rng.choice((1, 1, 2))):
             trigger = rng.choice(TRIGGERS)
             count = rng.randrange(1, 40 if trigger in ("turn", "disk") else 5)
@@ -144,8 +148,11 @@ def make_plan(seed: int, kind: Kind) -> Plan:
         some("disk-trouble", 1, rng.choice(("full", "broken")), rng.uniform(0.05, 4.0))
     outage = rng.random() < 0.01
     if dispatchers == 2:
+        # A node that stops for longer than its lease, and wakes up while there is still something to spoil.
         for _ in range(rng.choice((0, 1, 2))):
-            some("stall", 1, rng.choice(("request-reached", "commit")), rng.uniform(5, 60))
+            trigger = rng.choice(("request-reached", "commit"))
+            actions.append(Action(rng.uniform(1.0, 25.0), "stall", 0, (trigger, rng.uniform(25.0, 45.0))))
+        some("say", 8)
     return Plan(
         seed=seed,
         kind=kind,
@@ -154,6 +161,7 @@ def make_plan(seed: int, kind: Kind) -> Plan:
         commit_s=commit,
         lost_nudges=rng.choice((0.0, 0.0, 0.3, 1.0)),
         doubling=rng.choice((0.0, 0.1)),
+        message_callback=rng.random() < 0.4,
         dispatchers=dispatchers,
         window=rng.choice((1, 3, 64)),
         sweep_s=600.0 if outage else rng.choice((5.0, 20.0)),

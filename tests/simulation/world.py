@@ -23,10 +23,10 @@ from midcall.core.errors import Refused
 from midcall.testing.clock import ManualClock
 from simulation.checker import End, check
 from simulation.clients import Phone, State
-from simulation.customers import Customers, Mood
+from simulation.customers import EVERYTHING, REPLAYS, Customers, Mood
 from simulation.disk import Trouble
 from simulation.history import History
-from simulation.machine import ACCOUNT, APPLICATION, CREATED_AT, KEY, SECRET, Durable, Machine
+from simulation.machine import ACCOUNT, APPLICATION, CREATED_AT, HEARING_APPLICATION, KEY, SECRET, Durable, Machine
 from simulation.network import Link
 from simulation.plan import Action, Kind, Plan, make_plan
 
@@ -91,7 +91,7 @@ class World:
 
     def _add_phone(self, identity: str, *, calls: bool) -> None:
         rng = random.Random(f"{identity} {self.plan.seed}")
-        self.phones.append(Phone(self, identity, _token(identity), calls=calls, rng=rng))
+        self.phones.append(Phone(self, identity, _token(identity, self.plan), calls=calls, rng=rng))
 
     # time and chance
 
@@ -126,6 +126,9 @@ class World:
 
     def on_leg(self, phone: Phone, leg: str) -> None:
         """A client has a call; its customer may have waited for that to subscribe."""
+        placed = phone.identity in (*self._callees, *self._callees.values())
+        if self.plan.message_callback and placed and leg not in self._legs:
+            self.customers.hear_everything(leg)
         self._legs[leg] = phone.identity
         if self._rng.random() < 0.7:
             self.customers.subscribe(leg, self._rng.random() < 0.5)
@@ -347,13 +350,17 @@ class World:
                     socket = phone.link.socket
                     socket.choke(self._machine.process)
                     self.later(seconds, socket.unchoke)
+            case "replay", (str(what), bool(elsewhere)):
+                if phone.leg is not None:
+                    self.customers.replay(phone.leg, what, elsewhere)
             case "hang-up", _:
                 phone.hang_up()
             case "mood", (Mood() as mood, float(seconds)):
                 self._set_mood(mood, seconds)
             case "gone", _:
-                if self.customers.endpoints:
-                    self._rng.choice(list(self.customers.endpoints.values())).gone = True
+                chosen = [e for url, e in self.customers.endpoints.items() if url not in (EVERYTHING, REPLAYS)]
+                if chosen:
+                    self._rng.choice(chosen).gone = True
             case "crash", (str(trigger), int(count), bool(power_cut), float(down_s)):
                 self._arm(trigger, count, power_cut, down_s)
             case "stop", (float(down_s),):
@@ -499,12 +506,13 @@ class World:
         return machine.look(End.read(machine.store, ACCOUNT, list(legs)))  # type: ignore[no-any-return]
 
 
-_tokens: dict[str, str] = {}
+_tokens: dict[tuple[str, bool], str] = {}
 
 
-def _token(identity: str) -> str:
-    if identity not in _tokens:
-        _tokens[identity] = tokens.mint(
+def _token(identity: str, plan: Plan) -> str:
+    wanted = identity, plan.message_callback
+    if wanted not in _tokens:
+        _tokens[wanted] = tokens.mint(
             key_sid=KEY,
             secret=SECRET,
             account_sid=ACCOUNT,
@@ -512,9 +520,9 @@ def _token(identity: str) -> str:
             token_id=f"{KEY}-1",
             identity=identity,
             ttl_s=tokens.MAX_LIFE_S,
-            application_sid=APPLICATION,
+            application_sid=HEARING_APPLICATION if plan.message_callback else APPLICATION,
         )
-    return _tokens[identity]
+    return _tokens[wanted]
 
 
 _PURE: Final = {name: lru_cache(maxsize=1_000)(getattr(tokens, name)) for name in ("issuer_of", "verify")}
