@@ -94,7 +94,10 @@ async def exchange(story: Story, application: Application, rest: Rest, legs: Seq
 
 async def _all_arrived(arrived: asyncio.Event, application: Application, legs: Sequence[Leg], count: int) -> None:
     def complete(leg: Leg) -> bool:
-        return len(application.messages.get(leg.who, ())) >= count and len(leg.to_client.arrived) >= count
+        # A repeat must not stand in for a message that is still on its way.
+        at_the_app = {callback.fields.get("Sid") for callback in application.messages.get(leg.who, ())}
+        at_the_client = {sid for sid, _ in leg.to_client.arrived}
+        return len(at_the_app) >= count and len(at_the_client) >= count
 
     while not all(complete(leg) for leg in legs):
         arrived.clear()
