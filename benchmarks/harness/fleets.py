@@ -259,6 +259,8 @@ class MidcallFleet:
         poster.close()
 
     async def push(self, client: int, number: int) -> None:
+        if self._posters[client].is_closed:  # it has rested too long
+            self._posters[client] = await open_http(self._port, self._tls)
         path = f"/Calls/{self.lines[client].call_sid}/UserDefinedMessages"
         await self._rest(self._posters[client], path, Content=content(client, number).decode())
 

@@ -92,7 +92,7 @@ class Latencies:
 async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seconds: float, clients: int) -> Latencies:
     """Messages at fixed times, whatever the server does meanwhile."""
     latencies, due, total = Latencies(), {}, round(per_second * seconds)
-    missing, finished = 2 * total, asyncio.Event()
+    missing, finished = 2 * total, asyncio.get_running_loop().create_future()
     posts: set[asyncio.Task[None]] = set()
 
     def note(kept: list[float], number: int) -> None:
@@ -100,7 +100,7 @@ async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seco
         kept.append(time.perf_counter() - due[number])
         missing -= 1
         if not missing:
-            finished.set()
+            finished.set_result(None)
 
     fleet.listener.acked = lambda client, number: note(latencies.acked, number)
     fleet.listener.received = fleet.listener.hooked = lambda client, number: note(latencies.arrived, number)
@@ -108,6 +108,11 @@ async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seco
     async def push(client: int, number: int) -> None:
         await fleet.push(client, number)
         note(latencies.acked, number)
+
+    def posted(task: asyncio.Task[None]) -> None:
+        posts.discard(task)
+        if (error := task.exception()) is not None and not finished.done():
+            finished.set_exception(error)
 
     began = time.perf_counter() + 0.05
     for place in range(total):
@@ -121,9 +126,9 @@ async def open_loop(fleet: Fleet, direction: Direction, *, per_second: int, seco
         else:
             task = asyncio.create_task(push(client, number))
             posts.add(task)
-            task.add_done_callback(posts.discard)
+            task.add_done_callback(posted)
     async with asyncio.timeout(PATIENCE_S):
-        await finished.wait()
+        await finished
     return latencies
 
 

@@ -20,7 +20,7 @@ from crash.ledger import Arrived, Ledger, Reported
 IDEMPOTENCY: Final = "I-Twilio-Idempotency-Token"
 ALL_EVENTS: Final = "initiated ringing answered completed"
 MOST_FAILURES: Final = 2
-"""In a row: after more, the schedule's next wait is too long for a test that waits for every message."""
+"""Of one message: after more, the schedule's next wait is too long for a test that waits for every message."""
 GONE_AFTER: Final = 5
 
 BEHAVIOURS: Final = ("good", "good", "slow", "flaky", "flaky", "closing", "form", "gone")
@@ -35,7 +35,7 @@ class Endpoints:
         self._ledger = ledger
         self._dice = dice
         self._run = run
-        self._failures: Counter[str] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._arrivals: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -86,7 +86,7 @@ class Endpoints:
     async def _message(self, request: web.Request) -> web.Response:
         fields, encoding = await _fields(request)
         path, behaviour = request.path, request.match_info["behaviour"]
-        answer = self._answer(path, behaviour, encoding)
+        answer = self._answer(path, fields["Sid"], behaviour, encoding)
         self._ledger.arrived.append(
             Arrived(
                 path=path,
@@ -108,17 +108,16 @@ class Endpoints:
             request.transport.abort()
         return web.Response(status=answer or 500)
 
-    def _answer(self, path: str, behaviour: str, encoding: str) -> int:
+    def _answer(self, path: str, sid: str, behaviour: str, encoding: str) -> int:
         self._arrivals[path] += 1
         if behaviour == "form" and encoding == "json":
             return 415
         if behaviour == "gone" and self._arrivals[path] > GONE_AFTER:
             return 410
         fails = behaviour in ("flaky", "closing") and self._dice.random() < 1 / 3
-        if fails and not self.well and self._failures[path] < MOST_FAILURES:
-            self._failures[path] += 1
+        if fails and not self.well and self._failures[path, sid] < MOST_FAILURES:
+            self._failures[path, sid] += 1
             return 500 if behaviour == "flaky" else 0
-        self._failures[path] = 0
         return 204
 
 
