@@ -20,7 +20,8 @@ import msgspec
 from midcall.media.engine import AiortcEngine
 from midcall.media.frames import Frame, FrameProtocol, LogLine
 from midcall.media.options import EngineOptions
-from midcall.ports import MediaCommand, MediaEvent
+from midcall.media.tidying import Tidier, freeze, give_back
+from midcall.ports import CloseMedia, MediaCommand, MediaEvent
 
 _PR_SET_PDEATHSIG: Final = 1
 _CLOSE_S: Final = 2.0
@@ -54,10 +55,13 @@ async def run(link_socket: socket.socket, options: EngineOptions) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     engine = AiortcEngine(options)
+    tidier = Tidier(loop.call_later, give_back)
 
     def on_frame(frame: Frame) -> None:
         if isinstance(frame, MediaCommand):
             engine.do(frame)
+        if isinstance(frame, CloseMedia):
+            tidier.call_ended()
 
     link = FrameProtocol(on_frame, ended.set)
     await engine.start(lambda event: _say(link, event))
@@ -65,6 +69,7 @@ async def run(link_socket: socket.socket, options: EngineOptions) -> None:
     # aioice tells each step of each connection at this level.
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, handlers=[_LogSender(link)])
+    freeze()
     await ended.wait()
     with contextlib.suppress(TimeoutError):  # nobody is left to tell
         await asyncio.wait_for(engine.close(), _CLOSE_S)
