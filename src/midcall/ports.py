@@ -6,7 +6,7 @@ port passes the same suite in `tests/contract`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NewType, Protocol, TypeVar
 
@@ -120,6 +120,18 @@ class Saved:
 
     state: bytes
     timers: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Lanes that were due.
+
+    Attributes:
+        more: others are due too: beyond the limit, or not wanted.
+    """
+
+    turns: Sequence[Turn]
+    more: bool = False
 
 
 class Store(Protocol):
@@ -282,6 +294,13 @@ class Store(Protocol):
 
     async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
         """Lease a lane and get its head. None when it has nothing due, is leased, or has ended."""
+
+    async def claim_due(self, *, now: float, lease_until: float, limit: int, but: Collection[str] = ()) -> Claimed:
+        """Lease up to so many of the due lanes, longest due first, and get their heads.
+
+        Args:
+            but: lanes that are not wanted: the caller has them already.
+        """
 
     async def settle(
         self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None

@@ -17,7 +17,7 @@ from midcall.core.errors import Refused, Rule
 from midcall.core.lanes import Encoding, Lane, LaneKind, LaneState, Turn
 from midcall.core.messages import Limits, Log, Subscription
 from midcall.core.sids import ApplicationSid, KeySid
-from midcall.ports import PageRequest, PageResult, StatusLane, Store
+from midcall.ports import Claimed, PageRequest, PageResult, StatusLane, Store
 from support.records import (
     ACCOUNT,
     LEG,
@@ -991,3 +991,29 @@ async def test_methods_run_in_the_order_they_were_called(store: Store) -> None:
         subscribe(store, 2),
     )
     assert [lane.cursor for lane in await store.lanes(ACCOUNT, LEG, 10)] == [1, 0]
+
+
+async def test_due_lanes_are_claimed_together_longest_due_first_up_to_a_limit(store: Store) -> None:
+    await add_call(store)
+    for number, at in ((1, NOW + 3), (2, NOW + 1), (3, NOW + 2), (4, NOW + 9)):
+        await store.add_subscription(subscription(number, at=at), LIMITS)
+    await append(store, 1)
+    some = await store.claim_due(now=NOW + 5, lease_until=NOW + 30, limit=2)
+    assert [turn.lane.id for turn in some.turns] == [subscription_sid(number) for number in (2, 3)]
+    assert some.more
+    rest = await store.claim_due(now=NOW + 5, lease_until=NOW + 30, limit=2)
+    assert [(turn.lane.id, turn.entry.seq) for turn in rest.turns] == [(subscription_sid(1), 1)]
+    assert not rest.more
+    assert await settle(store, rest.turns[0], Delivered()) is None
+    assert await store.claim_due(now=NOW + 5, lease_until=NOW + 30, limit=2) == Claimed([])
+
+
+async def test_lanes_that_are_not_wanted_are_left_alone_and_told(store: Store) -> None:
+    await add_call(store)
+    for number in (1, 2):
+        await subscribe(store, number)
+    await append(store, 1)
+    claimed = await store.claim_due(now=NOW, lease_until=NOW + 30, limit=1, but={subscription_sid(1)})
+    assert [turn.lane.id for turn in claimed.turns] == [subscription_sid(2)]
+    assert claimed.more
+    assert await store.due_lanes(NOW, 10) == [subscription_sid(1)]

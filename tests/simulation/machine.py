@@ -366,6 +366,10 @@ READS = {
 """What runs beside the writer, as in the SQLite store."""
 
 
+LAZY = {"move_cursor", "due_lanes", "next_due", "claim", "claim_due", "settle"}
+"""What that store commits lazily, ahead of the rest of its group."""
+
+
 class GroupedMemory:
     """The memory store behind workers: the same groups, delays and losses as on a disk, without the disk."""
 
@@ -381,15 +385,16 @@ class GroupedMemory:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._memory, name)
         worker = self._reader if name in READS else self._writer
+        lazy = name in LAZY
         made: Any
         if inspect.iscoroutinefunction(method):
 
             async def made(*args: Any, **named: Any) -> Any:
-                return await worker.submit(lambda _: _at_once(method(*args, **named)))
+                return await worker.submit(lambda _: _at_once(method(*args, **named)), lazy=lazy)
         else:
 
             def made(*args: Any, **named: Any) -> None:
-                worker.submit_soon(lambda _: method(*args, **named))
+                worker.submit_soon(lambda _: method(*args, **named), lazy=lazy)
 
         setattr(self, name, made)
         return made

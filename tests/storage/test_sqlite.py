@@ -135,6 +135,19 @@ async def test_a_restart_ends_the_leases_of_the_dead_process_but_no_retry(store:
     await again.close()
 
 
+async def test_a_lane_that_cannot_be_read_keeps_no_other_from_being_claimed(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await add_call(store)
+    for number in (1, 2):
+        await store.add_subscription(subscription(number), LIMITS)
+    await store.append_message(draft(1), LIMITS)
+    await run(store, lambda db: db.execute("UPDATE lanes SET state = 'nonsense' WHERE row = 1"))
+    claimed = await store.claim_due(now=NOW, lease_until=NOW + 30, limit=10)
+    assert [turn.lane.id for turn in claimed.turns] == [subscription_sid(2)]
+    assert "a lane cannot be claimed" in caplog.text
+
+
 async def test_one_node_of_several_leaves_leases_alone(store: SqliteStore, path: Path) -> None:
     await add_call(store)
     await store.add_subscription(subscription(), LIMITS)

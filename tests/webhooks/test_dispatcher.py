@@ -116,13 +116,13 @@ async def test_an_idle_dispatcher_asks_only_when_it_sweeps(box: Box, monkeypatch
 
 def count_calls(box: Box, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     calls: list[float] = []
-    due_lanes = box.store.due_lanes
+    claim_due = box.store.claim_due
 
-    async def counted(now: float, limit: int) -> object:
+    async def counted(*, now: float, **asked: object) -> object:
         calls.append(now)
-        return await due_lanes(now, limit)
+        return await claim_due(now=now, **asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(box.store, "due_lanes", counted)
+    monkeypatch.setattr(box.store, "claim_due", counted)
     return lambda: len(calls)
 
 
@@ -326,10 +326,10 @@ async def test_a_store_that_cannot_be_asked_is_asked_again_by_the_sweep(
     await box.start()
     await box.subscribe(URL)
 
-    async def failing(now: float, limit: int) -> list[str]:
+    async def failing(**asked: object) -> object:
         raise failure
 
-    monkeypatch.setattr(box.store, "due_lanes", failing)
+    monkeypatch.setattr(box.store, "claim_due", failing)
     await box.say("hello")
     monkeypatch.undo()
     await box.advance(5.0)

@@ -5,7 +5,7 @@ Every operation is one synchronous step, so it is atomic on the loop without loc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
@@ -42,7 +42,7 @@ from midcall.core.messages import (
 )
 from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, StatusLane, Transition
+from midcall.ports import Claimed, PageRequest, PageResult, Saved, StatusLane, Transition
 from midcall.storage import rules
 from midcall.storage.rules import LaneRecord
 
@@ -434,6 +434,13 @@ class MemoryStore:
             return None
         claimed = rules.claim(record, self._end(record), now=now, lease_until=lease_until)
         return None if claimed is None else self._turn(claimed)
+
+    async def claim_due(self, *, now: float, lease_until: float, limit: int, but: Collection[str] = ()) -> Claimed:
+        due = await self.due_lanes(now, limit + len(but) + 1)
+        wanted = [lane_id for lane_id in due if lane_id not in but][:limit]
+        claimed = [await self.claim(lane_id, now=now, lease_until=lease_until) for lane_id in wanted]
+        turns = [turn for turn in claimed if turn is not None]
+        return Claimed(turns, more=len(turns) < len(due))
 
     async def settle(
         self, turn: Turn, verdict: Verdict, *, now: float, lease_until: float, attempt: Attempt | None = None

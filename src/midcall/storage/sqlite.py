@@ -8,7 +8,7 @@ called. Other reads run beside it and see at least everything that was awaited b
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Un
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
 from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
-from midcall.ports import PageRequest, PageResult, Saved, Transition
+from midcall.ports import Claimed, PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
 from midcall.storage.recent import Rows, Tails
@@ -245,6 +245,10 @@ class SqliteStore:
 
     async def claim(self, lane_id: str, *, now: float, lease_until: float) -> Turn | None:
         job = partial(lanes.claim, lane_id=lane_id, now=now, lease_until=lease_until)
+        return await self._writer.submit(job, lazy=True)
+
+    async def claim_due(self, *, now: float, lease_until: float, limit: int, but: Collection[str] = ()) -> Claimed:
+        job = partial(lanes.claim_due, now=now, lease_until=lease_until, limit=limit, but=but)
         return await self._writer.submit(job, lazy=True)
 
     async def settle(

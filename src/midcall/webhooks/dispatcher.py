@@ -111,14 +111,16 @@ class Dispatcher:
         for timer in (self._sweep_timer, self._due_timer):
             if timer is not None:
                 timer.cancel()
-        if self._pump is not None:
-            self._pump.cancel()
+        self._wake.set()
+        pump = [self._pump] if self._pump else []
+        if pump and grace_s > 0:  # what it is claiming is given back below
+            await asyncio.wait(pump, timeout=grace_s)
         if self._lanes and grace_s > 0:
             await asyncio.wait(self._lanes.values(), timeout=grace_s)
-        left = list(self._lanes.values())
+        left = [*self._lanes.values(), *pump]
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, *([self._pump] if self._pump else ()), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     # waking up
 
@@ -147,7 +149,7 @@ class Dispatcher:
     # claiming
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             await self._wake.wait()
             self._wake.clear()
             try:
@@ -160,13 +162,16 @@ class Dispatcher:
     async def _start_due_lanes(self) -> None:
         room = self._most_lanes - len(self._lanes)
         if room > 0:
-            limit = min(room, _BATCH)
-            due = await self._store.due_lanes(self._clock.now(), limit)
-            fresh = [lane_id for lane_id in due if lane_id not in self._lanes]
-            for lane_id in fresh:
-                self._start(lane_id)
-            # A lane that is due and not fresh was settled a moment ago, before its last message came.
-            self._may_be_more = len(fresh) < len(due) or len(due) == limit
+            claimed = await self._store.claim_due(
+                now=self._clock.now(),
+                lease_until=self._lease_until(),
+                limit=min(room, _BATCH),
+                but=frozenset(self._lanes),
+            )
+            for turn in claimed.turns:
+                self._start(turn)
+            # A lane that is due and at work here was settled a moment ago, before its last message came.
+            self._may_be_more = claimed.more
         else:
             self._may_be_more = True
         if self._look_ahead:
@@ -175,8 +180,9 @@ class Dispatcher:
             if next_due is not None:
                 self._wake_at(max(next_due, self._clock.now() + _LOOK_AGAIN_S))
 
-    def _start(self, lane_id: str) -> None:
-        task = asyncio.create_task(self._drain(lane_id), name=f"lane {lane_id}")
+    def _start(self, turn: Turn) -> None:
+        lane_id = turn.lane.id
+        task = asyncio.create_task(self._drain(self._held(turn)), name=f"lane {lane_id}")
         self._lanes[lane_id] = task
         task.add_done_callback(lambda _: self._on_drained(lane_id))
 
@@ -188,12 +194,13 @@ class Dispatcher:
 
     # draining
 
-    async def _drain(self, lane_id: str) -> None:
+    async def _drain(self, held: _Held) -> None:
         """Deliver a lane's messages until nothing is left or one has to wait."""
+        lane_id = held.turn.lane.id
         try:
-            held = self._held(await self._store.claim(lane_id, now=self._clock.now(), lease_until=self._lease_until()))
-            while held is not None:
-                held = await self._stay(held)
+            following: _Held | None = held
+            while following is not None:
+                following = await self._stay(following)
         except Refused as refused:
             _log.warning("a lane waits: %s", refused.detail, extra={"lane": lane_id})
         except Exception:
@@ -242,7 +249,7 @@ class Dispatcher:
                 await self._pause(STORE_RETRY_S)
         if isinstance(verdict, RetryAt):
             self._wake_at(verdict.due_at)
-        return self._held(following)
+        return None if following is None else self._held(following)
 
     async def _pause(self, seconds: float) -> None:
         over = asyncio.Event()
@@ -258,9 +265,9 @@ class Dispatcher:
         is_down = held.turn.lane.state is LaneState.DOWN
         await self._settle(held.turn, RetryAt(self._clock.now() + wait_s, down=is_down, counted=False))
 
-    def _held(self, turn: Turn | None) -> _Held | None:
+    def _held(self, turn: Turn) -> _Held:
         # Later than the claim by one trip to the store, which the margin covers.
-        return None if turn is None else _Held(turn, self._clock.monotonic() + LEASE_S - MARGIN_S / 2)
+        return _Held(turn, self._clock.monotonic() + LEASE_S - MARGIN_S / 2)
 
     def _lease_until(self) -> float:
         return self._clock.now() + LEASE_S

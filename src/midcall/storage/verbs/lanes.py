@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 
 import apsw
@@ -12,13 +13,15 @@ from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Replay, Turn
 from midcall.core.messages import IdempotencyClaim, Limits, Log, Subscription, check_leg
 from midcall.core.sids import AccountSid, CallSid, SubscriptionSid, to_bytes
-from midcall.ports import PageRequest, PageResult
+from midcall.ports import Claimed, PageRequest, PageResult
 from midcall.storage import rows, rules
 from midcall.storage.queries import first, run, value
 from midcall.storage.rows import LOG_CODES
 from midcall.storage.rules import LaneRecord
 from midcall.storage.verbs.messages import first_resource, give_up, last_seq, remember, resolve, see_leg
 from midcall.storage.verbs.pages import Where, page
+
+_log = logging.getLogger(__name__)
 
 
 def read(db: apsw.Connection, lane_id: str) -> tuple[LaneRecord, int] | None:
@@ -109,6 +112,25 @@ def claim(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> 
         return None
     write(db, claimed, end)
     return _turn(db, claimed)
+
+
+def claim_due(db: apsw.Connection, now: float, lease_until: float, limit: int, but: Collection[str]) -> Claimed:
+    found = due(db, now, limit + len(but) + 1)
+    wanted = [lane_id for lane_id in found if lane_id not in but][:limit]
+    claimed = [_claim_apart(db, lane_id, now, lease_until) for lane_id in wanted]
+    turns = [turn for turn in claimed if turn is not None]
+    return Claimed(turns, more=len(turns) < len(found))
+
+
+def _claim_apart(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> Turn | None:
+    """A lane that cannot be claimed keeps no other one waiting."""
+    try:
+        return claim(db, lane_id, now, lease_until)
+    except apsw.Error:
+        raise
+    except Exception:
+        _log.exception("a lane cannot be claimed", extra={"lane": lane_id})
+        return None
 
 
 def settle(
