@@ -39,10 +39,6 @@ NAMES = [
     "api.twilio.com",
     "eventgw.twilio.com",
     "sdk.twilio.com",
-    "voice-js.roaming.twilio.com",
-    "eventgw.us1.twilio.com",
-    "api.ashburn.us1.twilio.com",
-    "voice-js.dublin.twilio.com",
 ]
 
 

@@ -22,6 +22,21 @@ async def test_a_good_token_is_answered_with_place_identity_and_time_left(edge: 
     assert payload["gateway"]
 
 
+@pytest.mark.parametrize(
+    ("host", "shown", "region"),
+    [
+        ("voice-js.roaming.twilio.com", "ashburn", "US_EAST_VIRGINIA"),
+        ("voice-js.dublin.twilio.com", "dublin", "EU_IRELAND"),
+        ("chunderw-vpc-gll-au1.twilio.com", "sydney", "ASIAPAC_SYDNEY"),
+        ("voice-js.tokyo-ix.twilio.com", "tokyo-ix", "jp1-ix"),
+    ],
+)
+async def test_a_client_is_told_the_edge_whose_host_it_came_by(edge: Edge, host: str, shown: str, region: str) -> None:
+    client = await edge.connect(host=host)
+    await client.send("listen", token=edge.token("alice"), reconnectTimeout=0)
+    await client.expect("connected", edge=shown, region=region, home="us1")
+
+
 async def test_a_token_without_identity_connects_and_home_comes_from_the_token(edge: Edge) -> None:
     client = await edge.connect()
     await client.send("listen", token=edge.token(None, region="au1"), reconnectTimeout=0)

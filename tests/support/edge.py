@@ -302,9 +302,10 @@ class Edge:
         await self.session.close()
         await self.server.close()
 
-    async def connect(self) -> Client:
+    async def connect(self, *, host: str | None = None) -> Client:
         assert self.session is not None
-        client = Client(await self.session.ws_connect(self.server.make_url("/signal"), max_msg_size=0))
+        headers = {} if host is None else {"Host": host}
+        client = Client(await self.session.ws_connect(self.server.make_url("/signal"), max_msg_size=0, headers=headers))
         self.clients.append(client)
         return client
 

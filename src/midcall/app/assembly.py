@@ -17,6 +17,7 @@ from midcall.app.entropy import PooledEntropy
 from midcall.app.lag import LoopLag
 from midcall.app.measures import measure
 from midcall.app.retention import Retention
+from midcall.browser import sounds
 from midcall.bus.local import LocalBus
 from midcall.core.lanes import Encoding
 from midcall.core.messages import Limits
@@ -132,6 +133,7 @@ class App:
         )
         application = rest_app(api, health, self.metrics)
         application.router.add_get("/signal", self.signalling.handle)
+        sounds.add_routes(application.router)
         return application
 
     async def start(self, owner: AccountSid) -> None:

@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import signal
+import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,6 +27,7 @@ from midcall.app.assembly import App, build
 from midcall.app.first_start import ensure_credentials
 from midcall.app.listening import Sites, Sockets, bind
 from midcall.certs.authority import Certificates, ensure
+from midcall.certs.vendor import VendorContexts
 from midcall.core.errors import Refused
 from midcall.core.redaction import redact
 from midcall.core.sids import AccountSid
@@ -121,7 +123,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         hurry = asyncio.Event()
         try:
             credentials = await _begin(app, folder, settings)
-            sites = await Sites.open(app.web, sockets, certificates.server_context())
+            sites = await Sites.open(app.web, sockets, _tls(certificates))
             try:
                 info = _info(settings, sockets, certificates)
                 folder.write_server(info)
@@ -169,6 +171,10 @@ def _certificates(folder: Folder, settings: Settings) -> Certificates:
         raise FolderUnusable(
             f"{folder.certificates} cannot be used ({error.strerror}); check its owner and mode"
         ) from None
+
+
+def _tls(certificates: Certificates) -> ssl.SSLContext:
+    return VendorContexts(certificates, lambda: dt.datetime.now(dt.UTC)).server_context()
 
 
 def _info(settings: Settings, sockets: Sockets, certificates: Certificates) -> ServerInfo:

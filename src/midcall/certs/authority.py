@@ -6,7 +6,9 @@ else: critical name constraints (RFC 5280 section 4.2.1.10) say so. Nothing inst
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -22,25 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VENDOR_DOMAIN: Final = "twilio.com"
-VENDOR_NAMES: Final = (
-    # A wildcard stands for one label, so each depth that SDKs and helper libraries use is spelled out:
-    # api. eventgw. sdk. / voice-js.<edge>. eventgw.<home>. <product>.<region>. / <product>.<edge>.<region>.
-    "*.twilio.com",
-    "*.roaming.twilio.com",
-    *(
-        f"{product}.{place}.twilio.com"
-        for product in ("api", "voice-js", "eventgw")
-        for place in ("us1", "us2", "ie1", "au1", "jp1", "sg1", "de1", "br1")
-    ),
-    *(
-        f"voice-js.{edge}.twilio.com"
-        for edge in ("ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla")
-    ),
-    *(
-        f"api.{edge_and_region}.twilio.com"
-        for edge_and_region in ("ashburn.us1", "umatilla.us1", "dublin.ie1", "sydney.au1", "frankfurt.ie1")
-    ),
-)
+VENDOR_NAMES: Final = (f"*.{VENDOR_DOMAIN}",)
+"""A wildcard stands for one label; for deeper hosts `certs.vendor` makes certificates when a client names one."""
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 AUTHORITY_DAYS: Final = 3650
@@ -80,12 +65,36 @@ class Certificates:
     certificate_file: Path
     key_file: Path
 
+    @classmethod
+    def in_folder(cls, folder: Path) -> Certificates:
+        """Where the files of that folder are, whether they are there yet or not."""
+        return cls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+
+    @property
+    def ca_key_file(self) -> Path:
+        return self.ca_file.with_suffix(".key")
+
     def server_context(self) -> ssl.SSLContext:
         """TLS 1.2 and newer with the server's certificate."""
+        return self.context_for(self.certificate_file)
+
+    def context_for(self, chain_file: Path) -> ssl.SSLContext:
+        """TLS 1.2 and newer with another certificate for the server's key."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.certificate_file, self.key_file)
+        context.load_cert_chain(chain_file, self.key_file)
         return context
+
+    def spki_pin(self) -> str:
+        """Base64 of the SHA-256 of the server's public key (RFC 7469 section 2.4), as Chromium's flag wants it.
+
+        All certificates of this server have the same key, so the pin holds for each of its host names.
+        """
+        certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
+        key = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 def ensure(folder: Path, hostnames: Sequence[str], *, now: dt.datetime) -> Certificates:
@@ -102,9 +111,9 @@ def ensure(folder: Path, hostnames: Sequence[str], *, now: dt.datetime) -> Certi
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    files = Certificates.in_folder(folder)
     names = (*LOCAL_NAMES, *VENDOR_NAMES, *hostnames)
-    ca_key_file = folder / "ca.key"
+    ca_key_file = files.ca_key_file
     authority = _load(files.ca_file)
     if authority is None or not ca_key_file.exists() or not _covers(authority, hostnames) or _ends_soon(authority, now):
         _make_authority(files.ca_file, ca_key_file, hostnames, now)
@@ -159,7 +168,7 @@ def _make_authority(ca_file: Path, key_file: Path, hostnames: Sequence[str], now
     # The serial number tells apart the authorities of two installations, also in a browser's list.
     name = _name(f"Midcall local authority {x509.random_serial_number() % 0xFFFFFF:06x}")
     certificate = (
-        _builder(subject=name, issuer=name, key=key, now=now, days=AUTHORITY_DAYS)
+        _builder(subject=name, issuer=name, key=key.public_key(), now=now, days=AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_SIGNING_ONLY, critical=True)
         .add_extension(
@@ -174,10 +183,45 @@ def _make_authority(ca_file: Path, key_file: Path, hostnames: Sequence[str], now
 def _make_server(
     files: Certificates, ca_key_file: Path, authority: x509.Certificate, names: Sequence[str], now: dt.datetime
 ) -> None:
-    ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), password=None)
-    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{ca_key_file} is not the key that Midcall made; delete its folder to make a new authority")
+    ca_key = _authority_key(ca_key_file)
     key = ec.generate_private_key(ec.SECP256R1())
+    pem = _signed_for(key.public_key(), names, authority, ca_key, now)
+    _write_key(files.key_file, key)
+    _write(files.certificate_file, pem, mode=0o644)
+
+
+def chain_for(files: Certificates, names: Sequence[str], *, now: dt.datetime) -> bytes:
+    """A certificate for other names and the server's own key, with the authority's after it, as PEM.
+
+    Args:
+        files: made by `ensure`; the authority's key is read, used once, and let go of.
+        names: inside the authority's constraints, or no client will believe it.
+
+    Raises:
+        OSError, ValueError: a file is missing, or not what it should be.
+    """
+    authority = x509.load_pem_x509_certificate(files.ca_file.read_bytes())
+    server = x509.load_pem_x509_certificate(files.certificate_file.read_bytes())
+    key = server.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError(f"{files.certificate_file} is not the certificate that Midcall made")
+    return _signed_for(key, names, authority, _authority_key(files.ca_key_file), now)
+
+
+def _authority_key(file: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{file} is not the key that Midcall made; delete its folder to make a new authority")
+    return key
+
+
+def _signed_for(
+    key: ec.EllipticCurvePublicKey,
+    names: Sequence[str],
+    authority: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    now: dt.datetime,
+) -> bytes:
     certificate = (
         _builder(subject=_name("Midcall server"), issuer=authority.subject, key=key, now=now, days=SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -192,23 +236,22 @@ def _make_server(
         )
         .sign(ca_key, hashes.SHA256())
     )
-    _write_key(files.key_file, key)
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    _write(files.certificate_file, pem + authority.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    encoding = serialization.Encoding.PEM
+    return certificate.public_bytes(encoding) + authority.public_bytes(encoding)
 
 
 def _builder(
-    *, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: dt.datetime, days: int
+    *, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime, days: int
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 

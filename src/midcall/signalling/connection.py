@@ -66,9 +66,12 @@ class Connection:
     Args:
         socket: an open WebSocket.
         welcome: called once the first good token has been shown.
+        host: the host name by which the client came; it may ask for an edge.
     """
 
-    def __init__(self, socket: Socket, hub: Hub, accounts: Accounts, *, welcome: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: Socket, hub: Hub, accounts: Accounts, *, welcome: Callable[[], None], host: str = ""
+    ) -> None:
         self.device = hub.new_device()
         self.account = NOBODY
         self.identity: str | None = None
@@ -79,6 +82,7 @@ class Connection:
         self._hub = hub
         self._accounts = accounts
         self._welcome = welcome
+        self._place = hub.place_shown.asked_by(host)
         self._limits = hub.limits
         self._outlet = Outlet(socket.write, limit_bytes=hub.limits.queued_bytes, fail=self.abort)
         self._token = ""
@@ -284,7 +288,7 @@ class Connection:
         except Refused as refused:
             self._refuse_listen(refused)
             return
-        place = self._hub.place_shown
+        place = self._place
         self.send(
             signal.Connected(
                 edge=place.edge,

@@ -49,7 +49,9 @@ class Signalling:
         )
         await ws.prepare(request)
         socket = _AiohttpSocket(ws, request, self._hub)
-        connection = Connection(socket, self._hub, self._accounts, welcome=lambda: self._welcome(connection))
+        connection = Connection(
+            socket, self._hub, self._accounts, welcome=lambda: self._welcome(connection), host=request.host
+        )
         self._connections.add(connection)
         self._unauthenticated.add(connection)
         self._empty.clear()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from midcall.core import places
 from midcall.wire.signal import MAX_FRAME_BYTES
 
 
@@ -52,3 +53,8 @@ class Place:
     region: str = "US_EAST_VIRGINIA"
     home: str = "us1"
     gateway: str = "midcall"
+
+    def asked_by(self, host: str) -> Place:
+        """The place as a client sees it that came by this host name: at the edge it asked for, if it named one."""
+        edge = places.edge_asked(host)
+        return self if edge is None else replace(self, edge=edge, region=places.region_shown(edge))

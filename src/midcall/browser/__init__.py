@@ -1,0 +1,1 @@
+"""What a page with the browser SDK asks for besides signalling: sounds, and a place for its insights."""
