@@ -111,6 +111,47 @@ async def test_url_wins_over_twiml_and_a_warning_says_so(edge: Edge) -> None:
     assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 32019, "warning")
 
 
+async def test_parameters_without_effect_leave_a_warning_where_somebody_would_wait_for_one(edge: Edge) -> None:
+    quiet = {"Record": "false", "Trim": "do-not-trim", "CallReason": "a reason", "MachineDetectionTimeout": "30"}
+    await edge.ask("POST", "/Calls.json", NEW | quiet)
+    assert not (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    loud = {"Record": "true", "MachineDetection": "Enable", "Byoc": "BY" + "b" * 32}
+    answer = await edge.ask("POST", "/Calls.json", NEW | quiet | loud)
+    (alert,) = (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 20001, "warning")
+    assert all(name in alert.reason for name in loud) and "Trim" not in alert.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("Record", "perhaps", 20001),
+        ("RecordingChannels", "quadro", 20001),
+        ("RecordingTrack", "neither", 20001),
+        ("RecordingStatusCallback", "nowhere", 21205),
+        ("RecordingStatusCallbackMethod", "PUT", 21209),
+        ("RecordingStatusCallbackEvent", "vanished", 20001),
+        ("Trim", "hair", 20001),
+        ("MachineDetection", "yes", 20001),
+        ("MachineDetectionTimeout", "60", 20001),
+        ("MachineDetectionSpeechThreshold", "999", 20001),
+        ("MachineDetectionSpeechEndThreshold", "5001", 20001),
+        ("MachineDetectionSilenceTimeout", "1", 20001),
+        ("AsyncAmd", "1", 20001),
+        ("AsyncAmdStatusCallback", "nowhere", 21205),
+        ("AsyncAmdStatusCallbackMethod", "PUT", 21209),
+        ("SipAuthUsername", "u" * 257, 20002),
+        ("SipAuthPassword", "p" * 257, 20002),
+        ("Byoc", "BY1", 20001),
+        ("CallReason", "r" * 257, 20002),
+        ("CallToken", "t" * 4_097, 20002),
+        ("ClientNotificationUrl", "nowhere", 21205),
+    ],
+)
+async def test_parameters_without_effect_are_judged_all_the_same(edge: Edge, name: str, value: str, code: int) -> None:
+    assert (await edge.ask("POST", "/Calls.json", NEW | {name: value})).refused == (400, code)
+
+
 async def test_with_an_application_the_requests_urls_are_not_even_looked_at(edge: Edge) -> None:
     application = (await edge.ask("POST", "/Applications.json", {"VoiceUrl": "https://a.example"})).body["sid"]
     form = NEW | {"ApplicationSid": application, "Url": "not a url", "StatusCallback": "neither", "Twiml": "x" * 5_000}

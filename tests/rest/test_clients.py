@@ -76,6 +76,9 @@ def use_everything(client: Client) -> None:
         assert keys(key.sid).fetch().friendly_name == "l"
         assert keys(key.sid).delete()
 
+    token = client.tokens.create(ttl=3600)
+    assert (token.ttl, token.ice_servers, len(token.password)) == ("3600", [], 64)
+
     account = client.api.accounts(ACCOUNT).fetch()
     assert (account.sid, account.type, account.auth_token) == (ACCOUNT, "Full", TOKEN)
     sub = client.api.accounts.create(friendly_name="sub")
@@ -193,7 +196,7 @@ EXPECTED = {
     "POST UserDefinedMessages.json": 201,
     "POST UserDefinedMessageSubscriptions.json": 201,
     "DELETE ZY.json": 204,
-    "POST Tokens.json": 404,  # not served yet
+    "POST Tokens.json": 201,
 }
 
 

@@ -88,7 +88,6 @@ async def test_json_is_the_answer_with_and_without_the_suffix(edge: Edge, path: 
         f"{A}/Calls/{CALL}.xml",
         f"{A}/calls.json",
         f"{A}/Calls/",
-        f"{A}/Tokens.json",
         f"{A}/Nothing.json",
         "/2010-04-01/Nothing",
         "/v1/Nothing",

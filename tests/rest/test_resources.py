@@ -272,3 +272,20 @@ async def test_a_timeline_is_told_in_order(edge: Edge) -> None:
     ]
     assert (await edge.ask("GET", f"{path.replace(CALL, UNKNOWN_CALL)}.json")).refused == (404, 20404)
     assert (await edge.ask("GET", f"{path}?Limit=0")).refused == (400, 20001)
+
+
+# tokens
+
+
+async def test_a_token_names_no_ice_servers_because_clients_reach_this_one_directly(edge: Edge) -> None:
+    answer = await edge.ask("POST", "/Tokens.json", {"Ttl": "3600"})
+    assert answer.status == 201
+    assert (answer.body["ttl"], answer.body["ice_servers"]) == ("3600", [])
+    other = (await edge.ask("POST", "/Tokens.json")).body
+    assert other["ttl"] == "86400"
+    assert {answer.body["username"], answer.body["password"]}.isdisjoint({other["username"], other["password"]})
+
+
+@pytest.mark.parametrize("ttl", ["0", "-1", "1.5", "soon"])
+async def test_a_token_lives_a_whole_number_of_seconds(edge: Edge, ttl: str) -> None:
+    assert (await edge.ask("POST", "/Tokens.json", {"Ttl": ttl})).refused == (400, 20001)

@@ -12,13 +12,16 @@ from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, pa
 from midcall.switch.calls import CallUpdate, NewCall
 from midcall.wire.dates import Instant
 from midcall.wire.forms import Fields
-from midcall.wire.parameters import Nothing
+from midcall.wire.parameters import Nothing, surprises
 from midcall.wire.requests import URL_PARAMETERS, CallListForm, CallUpdateForm, NewCallForm
 from midcall.wire.resources import CallPage, CallResource, call_resource
 
 CLIENT: Final = "client:"
 URL_BEFORE_TWIML: Final = 32019
 """Code of the alert about a call that was given both."""
+
+WITHOUT_EFFECT: Final = 20001
+"""Code of the alert about parameters that ask for something that Midcall does not do."""
 
 MAX_IDENTITY_CHARS: Final = 256
 
@@ -46,6 +49,9 @@ async def create(api: Api, asked: Asked[NewCallForm]) -> CallResource:
     call = await api.calls.create(new)
     if form.url is not None and form.twiml is not None:
         await warn(api, call.account_sid, call.sid, URL_BEFORE_TWIML, "Url and Twiml were both sent; Url is used")
+    if inert := surprises(form):
+        names = ", ".join(f"{parameter.name} ({parameter.inert.why})" for parameter in inert if parameter.inert)
+        await warn(api, call.account_sid, call.sid, WITHOUT_EFFECT, f"Sent, and without effect here: {names}")
     return call_resource(call)
 
 

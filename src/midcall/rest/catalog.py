@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from midcall.rest import accounts, alerts, applications, calls, history, keys, messages, replays, subscriptions
+from midcall.rest import accounts, alerts, applications, calls, history, keys, messages, replays, subscriptions, tokens
 from midcall.rest.endpoint import AnyEndpoint
 
 ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
@@ -14,6 +14,7 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
     *applications.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *tokens.ENDPOINTS,
     *alerts.ENDPOINTS,
     *history.ENDPOINTS,
     *replays.ENDPOINTS,

@@ -104,8 +104,6 @@ def _operation(endpoint: AnyEndpoint) -> Json:
         operation["parameters"] += [_query_parameter(parameter) for parameter in declared]
     elif declared:
         operation["requestBody"] = _request_body(declared)
-    if endpoint.form.ignored:
-        operation["x-ignored-parameters"] = list(endpoint.form.ignored)
     return operation
 
 
@@ -138,6 +136,8 @@ def _schema(parameter: Parameter) -> Json:
     schema = dict(parameter.kind.schema())
     if parameter.extension:
         schema["x-extension"] = True
+    if parameter.inert is not None:
+        schema["x-no-effect"] = parameter.inert.why
     if parameter.default is not None:
         default = parameter.default
         schema["default"] = list(default) if isinstance(default, tuple) else default

@@ -96,9 +96,12 @@ def _endpoint(endpoint: AnyEndpoint) -> str:
     ]
     declared = parameters(endpoint.form)
     if declared:
-        lines.append(_table(("parameter", "takes", "default"), map(_row, declared)))
-    if endpoint.form.ignored:
-        lines += ["Accepted and ignored: " + ", ".join(f"`{name}`" for name in endpoint.form.ignored) + ".", ""]
+        rows = [_row(parameter) for parameter in declared if parameter.inert is None]
+        lines.append(_table(("parameter", "takes", "default"), rows))
+    inert = [parameter for parameter in declared if parameter.inert is not None]
+    if inert:
+        lines += ["Checked, and without effect here; *†* leaves a warning (20001) on the call:", ""]
+        lines.append(_table(("parameter", "takes", "because"), map(_inert_row, inert)))
     lines += [f"Answers {endpoint.status} with {answer}. Refuses with {refused}.", ""]
     return "\n".join(lines)
 
@@ -107,6 +110,12 @@ def _row(parameter: Parameter) -> tuple[str, str, str]:
     default = "required" if parameter.required else "" if parameter.default is None else _shown(parameter.default)
     takes = _takes(parameter) + (" (an extension)" if parameter.extension else "")
     return f"`{parameter.name}`", takes, default
+
+
+def _inert_row(parameter: Parameter) -> tuple[str, str, str]:
+    assert parameter.inert is not None
+    mark = " *†*" if parameter.inert.surprises else ""
+    return f"`{parameter.name}`{mark}", _takes(parameter), parameter.inert.why
 
 
 def _shown(default: object) -> str:

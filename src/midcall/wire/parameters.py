@@ -269,6 +269,18 @@ class Extension(NamedTuple):
     """The parameter is not the vendor's."""
 
 
+class Inert(NamedTuple):
+    """The parameter is judged like every other and changes nothing here.
+
+    Attributes:
+        why: half a sentence for the reference page.
+        surprises: whoever sends it expects something to happen, and is to be told that it does not.
+    """
+
+    why: str
+    surprises: bool = False
+
+
 class OneOf(NamedTuple):
     """At least one of some fields is needed; judged after the last of them was read."""
 
@@ -280,8 +292,6 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all request forms: parameters are read, and refused, in the order of the fields."""
 
     one_of: ClassVar[OneOf | None] = None
-    ignored: ClassVar[tuple[str, ...]] = ()
-    """Parameters that clients may send and that change nothing here; for the reference page."""
 
 
 class Nothing(Form, frozen=True, kw_only=True):
@@ -301,6 +311,7 @@ class Parameter:
     required: Required | None
     default: object
     extension: bool = False
+    inert: Inert | None = None
 
     def read(self, fields: Fields) -> object:
         texts = fields.all(self.name)
@@ -329,6 +340,15 @@ def _check_one_of(group: OneOf | None, field: str, values: Mapping[str, object])
         raise Refused(group.rule)
 
 
+def surprises(form: Form) -> Sequence[Parameter]:
+    """Parameters that were sent, ask for something, and get nothing here."""
+    return [
+        parameter
+        for parameter in parameters(type(form))
+        if parameter.inert is not None and parameter.inert.surprises and getattr(form, parameter.field)
+    ]
+
+
 _DECLARED: Final[dict[type[Form], tuple[Parameter, ...]]] = {}
 
 
@@ -345,10 +365,11 @@ def _parameter(info: msgspec.structs.FieldInfo, hint: object) -> Parameter:
     _, *marks = get_args(hint)
     named = next((mark.name for mark in marks if isinstance(mark, Named)), _pascal(info.name))
     required = next((mark for mark in marks if isinstance(mark, Required)), None)
-    kind: Kind = next(mark for mark in marks if not isinstance(mark, (Named, Required, Extension)))
+    kind: Kind = next(mark for mark in marks if not isinstance(mark, (Named, Required, Extension, Inert)))
     default = None if info.default is msgspec.NODEFAULT else info.default
     extension = any(isinstance(mark, Extension) for mark in marks)
-    return Parameter(info.name, named, kind, required, default, extension)
+    inert = next((mark for mark in marks if isinstance(mark, Inert)), None)
+    return Parameter(info.name, named, kind, required, default, extension, inert)
 
 
 def _pascal(field: str) -> str:

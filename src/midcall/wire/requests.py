@@ -1,6 +1,6 @@
 """The form of each REST request: its parameters in the order in which they are judged.
 
-Names, defaults and limits are the vendor's; `ignored` lists what client libraries may send and Midcall has no use for.
+Names, defaults and limits are the vendor's; `Inert` marks what client libraries may send and Midcall has no use for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from midcall.wire.parameters import (
     Extension,
     Flag,
     Form,
+    Inert,
     Integer,
     Method,
     Named,
@@ -59,6 +60,9 @@ _clearable_url = Url(clears=True)
 _idempotency_key = RawText(
     about="a text of at most 256 characters, one per request", rule=errors.PARAMETER_INVALID, keeps_empty=False
 )
+_unrecorded = Inert("calls are not recorded")
+_undetected = Inert("nobody listens for answering machines")
+_no_sip = Inert("there is no SIP")
 _twiml = Text(max_chars=4_000, rule=errors.TWIML_TOO_LONG)
 
 
@@ -66,29 +70,6 @@ class NewCallForm(Form, frozen=True, kw_only=True):
     """`POST Calls`."""
 
     one_of: ClassVar[OneOf] = OneOf(("url", "twiml", "application_sid"), errors.URL_MISSING)
-    ignored: ClassVar[tuple[str, ...]] = (
-        "AsyncAmd",
-        "AsyncAmdStatusCallback",
-        "AsyncAmdStatusCallbackMethod",
-        "Byoc",
-        "CallReason",
-        "CallToken",
-        "ClientNotificationUrl",
-        "MachineDetection",
-        "MachineDetectionSilenceTimeout",
-        "MachineDetectionSpeechEndThreshold",
-        "MachineDetectionSpeechThreshold",
-        "MachineDetectionTimeout",
-        "Record",
-        "RecordingChannels",
-        "RecordingStatusCallback",
-        "RecordingStatusCallbackEvent",
-        "RecordingStatusCallbackMethod",
-        "RecordingTrack",
-        "SipAuthPassword",
-        "SipAuthUsername",
-        "Trim",
-    )
 
     to: Annotated[str, Text(max_chars=MAX_ENDPOINT_CHARS, rule=errors.TO_INVALID), Required(errors.TO_MISSING)]
     url: Annotated[str | None, _url] = None
@@ -109,7 +90,38 @@ class NewCallForm(Form, frozen=True, kw_only=True):
     timeout: Annotated[int, Integer(least=1, most=600, rule=errors.TIMEOUT_INVALID)] = 60
     time_limit: Annotated[int, Integer(least=1, most=86_400)] = 14_400
     caller_id: Annotated[str | None, Text(rule=errors.FROM_INVALID, pattern=r"[^\x00-\x1f\x7f]*")] = None
-    send_digits: Annotated[str | None, Text(max_chars=32, rule=errors.DIGITS_INVALID, pattern=r"[0-9A-D#*wW]*")] = None
+    send_digits: Annotated[
+        str | None,
+        Text(max_chars=32, rule=errors.DIGITS_INVALID, pattern=r"[0-9A-D#*wW]*"),
+        Inert("digits are for phone numbers", surprises=True),
+    ] = None
+    record: Annotated[bool, Flag(), Inert("calls are not recorded", surprises=True)] = False
+    recording_channels: Annotated[str | None, Choice(("mono", "dual")), _unrecorded] = None
+    recording_track: Annotated[str | None, Choice(("inbound", "outbound", "both")), _unrecorded] = None
+    recording_status_callback: Annotated[str | None, _url, _unrecorded] = None
+    recording_status_callback_method: Annotated[str | None, _method, _unrecorded] = None
+    recording_status_callback_event: Annotated[
+        tuple[str, ...], Words(("in-progress", "completed", "absent")), _unrecorded
+    ] = ()
+    trim: Annotated[str | None, Choice(("trim-silence", "do-not-trim")), _unrecorded] = None
+    machine_detection: Annotated[
+        str | None,
+        Choice(("Enable", "DetectMessageEnd")),
+        Inert("nobody listens for answering machines", surprises=True),
+    ] = None
+    machine_detection_timeout: Annotated[int | None, Integer(least=3, most=59), _undetected] = None
+    machine_detection_speech_threshold: Annotated[int | None, Integer(least=1_000, most=6_000), _undetected] = None
+    machine_detection_speech_end_threshold: Annotated[int | None, Integer(least=500, most=5_000), _undetected] = None
+    machine_detection_silence_timeout: Annotated[int | None, Integer(least=2_000, most=10_000), _undetected] = None
+    async_amd: Annotated[str | None, Choice(("true", "false")), _undetected] = None
+    async_amd_status_callback: Annotated[str | None, _url, _undetected] = None
+    async_amd_status_callback_method: Annotated[str | None, _method, _undetected] = None
+    sip_auth_username: Annotated[str | None, Text(), _no_sip] = None
+    sip_auth_password: Annotated[str | None, Text(), _no_sip] = None
+    byoc: Annotated[str | None, Sid(prefix="BY"), Inert("there are no trunks", surprises=True)] = None
+    call_reason: Annotated[str | None, Text(), Inert("no phone shows it")] = None
+    call_token: Annotated[str | None, Text(max_chars=4_096), Inert("any caller id may be shown")] = None
+    client_notification_url: Annotated[str | None, _url, Inert("there are no push notifications")] = None
 
 
 class CallUpdateForm(Form, frozen=True, kw_only=True):
@@ -166,8 +178,7 @@ class NewSubscriptionForm(Form, frozen=True, kw_only=True):
 class ApplicationForm(Form, frozen=True, kw_only=True):
     """`POST Applications` and `POST Applications/{Sid}`. Absent means unchanged, or the default of a new one."""
 
-    ignored: ClassVar[tuple[str, ...]] = ("ApiVersion",)
-
+    api_version: Annotated[str | None, Text(max_chars=16), Inert("there is one version")] = None
     friendly_name: Annotated[str | None, _name] = None
     voice_url: Annotated[str | None, _clearable_url] = None
     voice_method: Annotated[str | None, _method] = None
@@ -210,6 +221,12 @@ class AccountUpdateForm(Form, frozen=True, kw_only=True):
 
     friendly_name: Annotated[str | None, _name] = None
     status: Annotated[str | None, Choice(ACCOUNT_STATUSES)] = None
+
+
+class NewTokenForm(Form, frozen=True, kw_only=True):
+    """`POST Tokens`."""
+
+    ttl: Annotated[int, Integer(least=1, most=999_999_999)] = 86_400
 
 
 class AccountListForm(PageForm, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
@@ -153,6 +153,27 @@ class CallResource(Struct, frozen=True, kw_only=True):
     uri: str
     subresource_uris: dict[str, str]
     annotation: str | None = None
+
+
+class IceServer(Struct, frozen=True, kw_only=True):
+    """A STUN or TURN server; a STUN server has no credential."""
+
+    url: str
+    urls: str
+    username: str | UnsetType = UNSET
+    credential: str | UnsetType = UNSET
+
+
+class TokenResource(Struct, frozen=True, kw_only=True):
+    """ICE servers, and credentials for those among them that ask for some."""
+
+    account_sid: AccountSidText
+    username: str
+    password: str
+    ttl: Annotated[str, Meta(pattern=r"^\d+$")]
+    ice_servers: Sequence[IceServer]
+    date_created: Date
+    date_updated: Date
 
 
 class MessageResource(Struct, frozen=True, kw_only=True):
@@ -304,6 +325,20 @@ def new_key_resource(key: ApiKey) -> NewKeyResource:
         date_created=rfc2822(key.created_at),
         date_updated=rfc2822(key.updated_at),
         secret=key.secret,
+    )
+
+
+def token_resource(account: AccountSid, *, username: str, password: str, ttl_s: int, at: float) -> TokenResource:
+    """Credentials without a server that would ask for them."""
+    date = rfc2822(at)
+    return TokenResource(
+        account_sid=account,
+        username=username,
+        password=password,
+        ttl=str(ttl_s),
+        ice_servers=(),
+        date_created=date,
+        date_updated=date,
     )
 
 
