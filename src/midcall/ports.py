@@ -471,7 +471,10 @@ class Couple:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
-    """Pass audio and RFC 4733 digits between two legs, both ways. Stops any sound played to them."""
+    """Pass audio and RFC 4733 digits between two legs, both ways. Stops any sound played to them.
+
+    A leg joined with itself hears what it says (`<Echo>`).
+    """
 
     leg: CallSid
     other: CallSid

@@ -164,6 +164,45 @@ async def test_frames_in_a_codec_that_both_know_are_passed_on_as_they_are(
     assert {packet.payload for packet in callee.packets[start[1] :]} <= set(caller.spoken)
 
 
+async def test_a_leg_joined_with_itself_hears_itself_until_it_is_parted(studio: Studio) -> None:
+    caller = studio.client(hz=1000)
+    await studio.called_by(caller, A)
+    studio.do(PlayRingback(leg=A), Join(leg=A, other=A))
+    await caller.until(lambda: caller.hears(1000))
+    start = len(caller.packets)
+    await caller.more()
+    assert {packet.payload for packet in caller.packets[start:]} <= set(caller.spoken)
+    studio.do(Part(leg=A, other=A))
+    await caller.until(caller.hears_silence)
+
+
+async def test_a_key_pressed_into_an_echo_is_said_once_and_comes_back(studio: Studio) -> None:
+    caller = studio.client(hz=1000)
+    await studio.called_by(caller, A)
+    studio.do(Join(leg=A, other=A))
+    await caller.until(lambda: caller.hears(1000))
+    await caller.press("5")
+    assert (await studio.ledger.take(DigitHeard, A)).digit == "5"
+    await caller.until(lambda: sum(p.payload_type == 126 and p.payload[1] >= 0x80 for p in caller.packets) == 3)
+    assert not studio.ledger.events
+
+
+async def test_an_echoing_leg_that_is_joined_with_another_hears_the_other(studio: Studio) -> None:
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await studio.called_by(caller, A)
+    studio.do(Join(leg=A, other=A))
+    await caller.until(lambda: caller.hears(1000))
+    await studio.call(callee, B, like=A)
+    studio.do(Join(leg=A, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+
+
+async def test_a_client_without_media_may_be_told_to_hear_itself(any_engine: Studio) -> None:
+    any_engine.do(Terminate(leg=A, offer=NO_MEDIA_SDP), Join(leg=A, other=A))
+    await any_engine.ledger.take(MediaConnected, A)
+    any_engine.do(Part(leg=A, other=A), CloseMedia(leg=A))
+
+
 async def test_the_line_goes_on_from_ringback_to_partner_to_silence_to_another_partner(studio: Studio) -> None:
     caller = studio.client(hz=1000)
     first, second = studio.client(hz=1500), studio.client(hz=2000)

@@ -38,6 +38,7 @@ DOCUMENTS = (
     "",
     "<Response><Pause length='2'/><Dial/><Pause length='2'/></Response>",
     "<Response><Reject/></Response>",
+    "<Response><Pause length='2'/><Echo/><Hangup/></Response>",
     "<Response><Pause/><Reject reason='busy'/><Redirect>mailto:x</Redirect></Response>",
     "<Response><Dial><Client url='mailto:x'>bob</Client></Dial></Response>",
     "<not TwiML",

@@ -12,6 +12,7 @@ from midcall.core.twiml import (
     Client,
     Dial,
     Document,
+    Echo,
     Hangup,
     Pause,
     Problem,
@@ -48,8 +49,14 @@ def test_empty_text_is_an_empty_document(text: str) -> None:
 
 
 def test_verbs_come_in_their_order_with_their_lines() -> None:
-    text = "<Response>\n<Pause/>\n<Redirect>next</Redirect><Reject/>\n\n<Hangup/></Response>"
-    assert parse(text).verbs == (Pause(line=2), Redirect(line=3, url="next"), Reject(line=3), Hangup(line=5))
+    text = "<Response>\n<Pause/>\n<Redirect>next</Redirect><Reject/>\n\n<Hangup/><Echo/></Response>"
+    assert parse(text).verbs == (
+        Pause(line=2),
+        Redirect(line=3, url="next"),
+        Reject(line=3),
+        Hangup(line=5),
+        Echo(line=5),
+    )
 
 
 def test_comments_instructions_and_text_between_verbs_mean_nothing() -> None:
@@ -139,6 +146,8 @@ def test_problems_of_one_document_are_bounded() -> None:
         ("<x:Dial xmlns:x='urn:x'/>", 12200),
         ("<Hangup now='1'/>", 12200),
         ("<Hangup><Pause/></Hangup>", 12200),
+        ("<Echo><Pause/></Echo>", 12200),
+        ("<Echo loop='1'/>", 12200),
         ("<Pause length='-1'/>", 13910),
         ("<Pause length='86401'/>", 13910),
         ("<Pause length='9999999999'/>", 13910),
@@ -253,7 +262,20 @@ def test_status_events_are_words_in_their_natural_order(text: str, expected: tup
 
 # ------ fuzz
 
-TAGS = ("Dial", "Client", "Identity", "Parameter", "Number", "Pause", "Redirect", "Reject", "Hangup", "Say", "x:Dial")
+TAGS = (
+    "Dial",
+    "Client",
+    "Identity",
+    "Parameter",
+    "Number",
+    "Pause",
+    "Redirect",
+    "Reject",
+    "Hangup",
+    "Echo",
+    "Say",
+    "x:Dial",
+)
 ATTRIBUTES = ("action", "method", "timeout", "url", "length", "reason", "name", "value", "statusCallbackEvent", "x y")
 VALUES = ("", "10", "-1", "GET", "true", "http://[", "&amp;", "&x;", "\x01", "\ud800", "٣", "9" * 100)
 TEXTS = ("", "", "", "bob", "\n", "<!-- x -->", "<![CDATA[<]]>", "&amp;", "&#0;", "&x;", "<", "\ufeff", "<!DOCTYPE x>")

@@ -6,7 +6,7 @@ import pytest
 
 from midcall.core import events, verbs
 from midcall.core.calls import Status
-from midcall.core.effects import FetchTwiml, OpenDial, RaiseAlert, ShowHangup
+from midcall.core.effects import FetchTwiml, OpenDial, RaiseAlert, ShowAnswer, ShowHangup, StartEcho, StopEcho
 from support.world import World
 
 VOICE = "https://app.test/app/voice"
@@ -343,3 +343,35 @@ def test_the_action_after_the_end_says_that_nobody_waits_for_it() -> None:
     request = world.of(sid, FetchTwiml)[-1]
     assert isinstance(request, FetchTwiml)
     assert (request.discard, request.custom, request.call.status) == (True, (), Status.COMPLETED)
+
+
+# ------ echo
+
+
+def test_an_echo_answers_the_call_and_lasts() -> None:
+    world, sid = placed("<Response><Echo/><Redirect>/never</Redirect></Response>")
+    assert world.statuses(sid) == ["in-progress"]
+    assert [type(effect) for effect in world.shown(sid)] == [ShowAnswer]
+    assert world.of(sid, StartEcho, StopEcho) == [StartEcho()]
+    world.advance(3600)
+    assert world.leg(sid).status is Status.IN_PROGRESS
+    assert len(world.requests(sid)) == 1
+
+
+def test_the_client_ends_its_echo() -> None:
+    world, sid = placed("<Response><Echo/></Response>")
+    world.tell(sid, events.HungUp())
+    assert world.leg(sid).status is Status.COMPLETED
+
+
+def test_a_redirected_leg_hears_itself_no_more() -> None:
+    world, sid = placed("<Response><Echo/></Response>")
+    world.tell(sid, events.RedirectAsked(url=None, method="POST", twiml=PAUSED))
+    assert world.of(sid, StartEcho, StopEcho) == [StartEcho(), StopEcho()]
+    world.tell(sid, events.RedirectAsked(url=None, method="POST", twiml=PAUSED))
+    assert len(world.of(sid, StopEcho)) == 1
+
+
+def test_a_rung_leg_can_be_echoed() -> None:
+    world, sid = in_progress("<Response><Echo/></Response>")
+    assert world.of(sid, StartEcho) == [StartEcho()]

@@ -8,7 +8,17 @@ import pytest
 
 from midcall.core.calls import Status
 from midcall.core.errors import Refused
-from midcall.ports import Join, MediaConnected, MediaFailed, MediaLost, OfferReady, PageRequest, SendDigits, Transition
+from midcall.ports import (
+    Join,
+    MediaConnected,
+    MediaFailed,
+    MediaLost,
+    OfferReady,
+    PageRequest,
+    Part,
+    SendDigits,
+    Transition,
+)
 from midcall.switch.calls import CallUpdate, NewCall
 from support.switchboard import ACCOUNT, APPLICATION, Switchboard
 
@@ -431,3 +441,13 @@ async def test_an_ended_call_can_be_deleted_and_a_live_one_cannot(board: Switchb
     await board.settle()
     await board.calls.delete(ACCOUNT, alice)
     assert await board.store.call(ACCOUNT, alice) is None
+
+
+async def test_an_echo_joins_the_leg_with_itself_until_it_is_redirected(board: Switchboard) -> None:
+    alice = await board.place("<Response><Echo/></Response>")
+    assert (await board.row(alice)).status is Status.IN_PROGRESS
+    assert board.devices.of(alice) == ["answer"]
+    assert board.media.commands[-1] == Join(leg=alice, other=alice)
+    await board.calls.update(ACCOUNT, alice, CallUpdate(twiml="<Response><Pause/></Response>"))
+    await board.settle()
+    assert board.media.commands[-1] == Part(leg=alice, other=alice)

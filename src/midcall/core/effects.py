@@ -109,6 +109,16 @@ class StopSound:
 
 
 @dataclass(frozen=True, slots=True)
+class StartEcho:
+    """Let the client hear itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopEcho:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class CloseMedia:
     pass
 
@@ -210,6 +220,8 @@ LegEffect = (
     | AcceptAnswer
     | Ringback
     | StopSound
+    | StartEcho
+    | StopEcho
     | CloseMedia
     | InviteDevices
     | ShowRinging

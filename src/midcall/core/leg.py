@@ -30,6 +30,7 @@ from midcall.core.effects import (
     ShowHangup,
     ShowRinging,
     ShowTaken,
+    StopEcho,
     StopSound,
     TellRoom,
 )
@@ -405,6 +406,8 @@ class Leg:
 
     def _leave_rooms(self) -> Iterator[LegEffect]:
         self.timers.pop(Timer.PAUSE, None)
+        if self.run is not None and self.run.echoing:
+            yield StopEcho()
         if self.dialing is not None:
             yield TellRoom(self.dialing, events.ParentLeft())
             yield StopSound()

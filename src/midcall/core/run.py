@@ -33,6 +33,7 @@ class Run:
         on_fallback: that request went to the fallback.
         silent_so_far: no verb but Redirect has run, so `answerOnBridge` still counts.
         documents: how many were run.
+        echoing: the client hears itself.
     """
 
     whisper: bool
@@ -44,3 +45,4 @@ class Run:
     on_fallback: bool = False
     silent_so_far: bool = True
     documents: int = 0
+    echoing: bool = False

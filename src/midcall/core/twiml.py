@@ -27,7 +27,6 @@ _DECLARATION: Final = re.compile(r"<\?xml\s.*?\?>", re.DOTALL)
 NOT_YET: Final = frozenset(
     {
         "Connect",
-        "Echo",
         "Enqueue",
         "Gather",
         "Leave",
@@ -110,6 +109,11 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hangup:
     line: int
 
@@ -133,7 +137,7 @@ class Reject:
     reason: Reason = "rejected"
 
 
-Verb = Dial | Hangup | Pause | Redirect | Reject
+Verb = Dial | Echo | Hangup | Pause | Redirect | Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,11 @@ class _Reader:
         for child in element:
             self.warn(12200, child, f"<{_name(child)}> cannot stand in <{_name(element)}>; it is skipped")
 
+    def echo(self, element: etree._Element) -> Echo:
+        self.childless(element)
+        self.attributes(element, {})
+        return Echo(line=_line(element))
+
     def hangup(self, element: etree._Element) -> Hangup:
         self.childless(element)
         self.attributes(element, {})
@@ -407,6 +416,7 @@ def _between(low: int, high: int) -> Callable[[str], int | None]:
 
 _VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb]]] = {
     "Dial": _Reader.dial,
+    "Echo": _Reader.echo,
     "Hangup": _Reader.hangup,
     "Pause": _Reader.pause,
     "Redirect": _Reader.redirect,

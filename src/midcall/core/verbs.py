@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from midcall.core import events, twiml
 from midcall.core.alerts import Level
 from midcall.core.calls import Status
-from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StopSound
+from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StartEcho, StopSound
 from midcall.core.moves import Move, Shown, Timer
 from midcall.core.redaction import redact
 from midcall.core.run import Run, Script
@@ -119,6 +119,9 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
             case twiml.Pause():
                 yield from _pause(leg, run, verb, now)
                 return
+            case twiml.Echo():
+                yield from _echo(leg, run, now)
+                return
             case twiml.Redirect():
                 yield from _go_to(leg, run, verb.url, verb.method, verb.line, now)
                 return
@@ -167,6 +170,15 @@ def on_pause_over(leg: Leg, now: float) -> Iterator[LegEffect]:
     assert leg.run is not None
     leg.run.index += 1
     yield from _advance(leg, leg.run, now)
+
+
+def _echo(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
+    """It has no end of its own: the client, REST or a time limit ends it."""
+    yield from leg.pick_up(now)
+    yield from leg.show(Shown.ANSWERED)
+    run.silent_so_far = False
+    run.echoing = True
+    yield StartEcho()
 
 
 def _go_to(leg: Leg, run: Run, url: str, method: str, line: int, now: float) -> Iterator[LegEffect]:

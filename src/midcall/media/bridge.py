@@ -27,7 +27,7 @@ class Leg:
 
     Attributes:
         peer: carries the audio; None before the first connection and after its loss.
-        partner: the joined leg, if any; always mutual.
+        partner: the joined leg, if any; always mutual. It may be the leg itself.
     """
 
     def __init__(self, sid: CallSid) -> None:
@@ -45,9 +45,7 @@ class Leg:
     # --------------------------------------------------------------------------------------------------- who is heard
 
     def join(self, other: Leg) -> None:
-        """Make two legs hear each other and nobody else."""
-        if other is self:
-            return
+        """Make two legs hear each other and nobody else; a leg joined with itself hears itself."""
         self.part()
         other.part()
         self.partner, other.partner = other, self

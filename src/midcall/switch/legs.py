@@ -31,6 +31,8 @@ from midcall.core.effects import (
     ShowHangup,
     ShowRinging,
     ShowTaken,
+    StartEcho,
+    StopEcho,
     StopSound,
     TellRoom,
 )
@@ -49,6 +51,7 @@ from midcall.ports import (
     DigitHeard,
     Entropy,
     Invite,
+    Join,
     MakeOffer,
     Media,
     MediaConnected,
@@ -57,6 +60,7 @@ from midcall.ports import (
     MediaLost,
     Nudge,
     OfferReady,
+    Part,
     PlayRingback,
     StatusLane,
     Store,
@@ -308,6 +312,10 @@ class Legs:
                 self._media.do(PlayRingback(leg=sid))
             case StopSound():
                 self._media.do(StopSoundCommand(leg=sid))
+            case StartEcho():
+                self._media.do(Join(leg=sid, other=sid))
+            case StopEcho():
+                self._media.do(Part(leg=sid, other=sid))
             case CloseMedia():
                 self._media.do(CloseMediaCommand(leg=sid))
             case InviteDevices(devices, sdp):
