@@ -17,8 +17,11 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from browsers import launch
+from customers import Customer
+from pairs import Pair, name
 from phones import Phone
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from servers import Server
 
 HERE = Path(__file__).parent
 PAGES = HERE / "browser"
@@ -88,8 +91,8 @@ async def site() -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/incoming.wav", incoming_wav)
     app.router.add_get("/twilio.js", file(SDK))
-    for name in ("phone.html", "phone.js", "network.js"):
-        app.router.add_get(f"/{name}", file(PAGES / name))
+    for page in ("phone.html", "phone.js", "network.js"):
+        app.router.add_get(f"/{page}", file(PAGES / page))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -120,6 +123,55 @@ async def open_phone(request: pytest.FixtureRequest, chromium: Browser, site: st
         if request.node.stash.get(_failed, False):
             print(await phone.story())
         await phone.page.context.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """The server that tests with browsers share; whoever restarts one starts its own."""
+    server = Server(tmp_path_factory.mktemp("midcall"))
+    await server.start()
+    yield server
+    assert await server.stop() == 0, "\n".join(server.log)
+    assert not any("Traceback" in line for line in server.log), "\n".join(server.log)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def customer(server: Server) -> AsyncIterator[Customer]:
+    async with Customer(await server.credentials()) as customer:
+        await customer.point_application_here()
+        yield customer
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[..., Awaitable[Pair]]:
+    """Let alice call bob; bob accepts unless told otherwise. `callers` and `callees` are options of one side only."""
+
+    async def dial(
+        *,
+        accept: bool = True,
+        browser: Browser | None = None,
+        host: str | None = None,
+        callers: dict[str, object] | None = None,
+        callees: dict[str, object] | None = None,
+        **options: object,
+    ) -> Pair:
+        host = host or customer.credentials.signaling_host
+        alice, bob = await open_phone(name("alice"), browser=browser), await open_phone(name("bob"), browser=browser)
+        await alice.start(customer.token(alice.name), host, **options, **(callers or {}))
+        await bob.start(customer.token(bob.name), host, **options, **(callees or {}))
+        await bob.register()
+        placed = await alice.connect(To=bob.name)
+        answered = await bob.incoming()
+        await placed.wait_for("ringing")
+        if accept:
+            await answered.accept()
+            await placed.wait_for("accept")
+            await answered.wait_for("accept")
+        parent = (await placed.properties())["parameters"]["CallSid"]
+        child = (await answered.properties())["parameters"]["CallSid"]
+        return Pair(alice, bob, placed, answered, parent, child)
+
+    return dial
 
 
 def _tone(*, hz: int, seconds: float, rate: int = 8000) -> bytes:

@@ -215,3 +215,11 @@ class Customer:
 
     async def status_of(self, call_sid: str) -> str:
         return str((await self.rest(lambda client: client.calls(call_sid).fetch())).status)
+
+    async def status_becomes(self, call_sid: str, status: str) -> bool:
+        """Whether a call gets there within ten seconds."""
+        for _ in range(200):
+            if await self.status_of(call_sid) == status:
+                return True
+            await asyncio.sleep(0.05)  # a call without a status callback has no event to wait for
+        return False

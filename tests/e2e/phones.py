@@ -65,6 +65,13 @@ class Phone:
         """Make the Device; host is `localhost:PORT`, options are the SDK's own."""
         await self._do("start", token, host, options)
 
+    async def preflight(self, token: str, host: str, **options: Any) -> None:
+        """Begin the SDK's own test of the way to the server; its events are `preflight: completed` and so on."""
+        await self._do("preflight", token, host, options)
+
+    async def stop_preflight(self) -> None:
+        await self._do("stopPreflight")
+
     async def register(self) -> None:
         await self._do("register")
 
@@ -116,7 +123,7 @@ class Phone:
     async def story(self) -> str:
         """What this phone went through, for people."""
         try:
-            lines = [str(event) for event in await self.timeline() if event.name != "sample"]
+            lines = [str(event) for event in await self.timeline() if not event.name.endswith("sample")]
         except PlaywrightError as error:
             lines = [f"(its page does not answer: {error.message})"]
         # The SDK asks the vendor for sounds and reports statistics to it; here these requests fail, and do no harm.

@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import pytest_asyncio
 from cables import Cable
 from customers import Customer
-from phones import Phone, PhoneCall
+from pairs import AUDIBLE, name
+from phones import Phone
 from playwright.async_api import Browser
 from servers import Server
-
-AUDIBLE = 0.001
-"""Energy per second of Chromium's beeping fake microphone is far above this, and of silence far below."""
-
-_numbers = itertools.count(1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    server = Server(tmp_path_factory.mktemp("midcall"))
-    await server.start()
-    yield server
-    assert await server.stop() == 0, "\n".join(server.log)
-    assert not any("Traceback" in line for line in server.log), "\n".join(server.log)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def customer(server: Server) -> AsyncIterator[Customer]:
-    async with Customer(await server.credentials()) as customer:
-        await customer.point_application_here()
-        yield customer
-
-
-class Pair(NamedTuple):
-    """Two people in a call: alice placed it, bob answered."""
-
-    alice: Phone
-    bob: Phone
-    placed: PhoneCall
-    answered: PhoneCall
-    parent: str
-    child: str
-
-
-def name(who: str) -> str:
-    """An identity that no other test uses."""
-    return f"{who}-{next(_numbers)}"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def dial(customer: Customer, open_phone: Callable[..., Awaitable[Phone]]) -> Callable[..., Awaitable[Pair]]:
-    """Let alice call bob; bob accepts unless told otherwise."""
-
-    async def dial(
-        *, accept: bool = True, browser: Browser | None = None, host: str | None = None, **options: object
-    ) -> Pair:
-        host = host or customer.credentials.signaling_host
-        alice, bob = await open_phone(name("alice"), browser=browser), await open_phone(name("bob"), browser=browser)
-        await alice.start(customer.token(alice.name), host, **options)
-        await bob.start(customer.token(bob.name), host, **options)
-        await bob.register()
-        placed = await alice.connect(To=bob.name)
-        answered = await bob.incoming()
-        await placed.wait_for("ringing")
-        if accept:
-            await answered.accept()
-            await placed.wait_for("accept")
-            await answered.wait_for("accept")
-        parent = (await placed.properties())["parameters"]["CallSid"]
-        child = (await answered.properties())["parameters"]["CallSid"]
-        return Pair(alice, bob, placed, answered, parent, child)
-
-    return dial
 
 
 async def test_two_browsers_talk_and_every_callback_arrives_signed_and_in_order(customer: Customer, dial) -> None:

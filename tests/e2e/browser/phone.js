@@ -6,11 +6,13 @@
     'accept', 'audio', 'cancel', 'disconnect', 'error', 'messageReceived', 'messageSent', 'mute', 'reconnected',
     'reconnecting', 'reject', 'ringing', 'sample', 'warning', 'warning-cleared',
   ];
+  const PREFLIGHT_EVENTS = ['completed', 'connected', 'failed', 'sample', 'warning'];
 
   const events = []; // {n, ms, call: index or null, name, data: first argument, more: the others}
   const calls = [];
   const waiters = new Set();
   let device = null;
+  let preflight = null;
   let volumes = 0; // 'volume' comes twenty times a second: counted, not kept
 
   const plainError = (error) => ({
@@ -124,6 +126,13 @@
         });
       }
     },
+
+    // Its events are kept as `preflight: NAME` of the device.
+    preflight(token, host, options = {}) {
+      preflight = Twilio.Device.runPreflight(token, { chunderw: host, logLevel: 'silent', ...options });
+      for (const name of PREFLIGHT_EVENTS) preflight.on(name, (...args) => record(null, `preflight: ${name}`, args));
+    },
+    stopPreflight: () => preflight.stop(),
 
     version: () => Twilio.Device.version,
     register: () => device.register(),
