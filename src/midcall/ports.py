@@ -16,8 +16,9 @@ from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.numbers import PhoneNumber
 from midcall.core.progress import Standing
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, SubscriptionSid
 
 T = TypeVar("T")
 
@@ -146,7 +147,7 @@ class Store(Protocol):
     async def close(self) -> None:
         """Commit what was accepted and let go of the files."""
 
-    # accounts, keys, applications: plain rows, newest first in lists
+    # accounts, keys, applications, phone numbers: plain rows, newest first in lists
 
     async def put_account(self, account: Account) -> None:
         """Insert or replace."""
@@ -181,6 +182,25 @@ class Store(Protocol):
     ) -> PageResult[Application]: ...
 
     async def delete_application(self, account: AccountSid, sid: ApplicationSid) -> bool: ...
+
+    async def put_phone_number(self, number: PhoneNumber) -> None:
+        """Insert or replace.
+
+        Raises:
+            Refused: PHONE_NUMBER_TAKEN when the account has another row with that number.
+        """
+
+    async def phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> PhoneNumber | None: ...
+
+    async def phone_number_of(self, account: AccountSid, number: str) -> PhoneNumber | None:
+        """The account's row of a number in E.164."""
+
+    async def phone_numbers(
+        self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None, part: str | None = None
+    ) -> PageResult[PhoneNumber]:
+        """`part`: digits (and a plus) that the number has next to each other; `*` stands for one digit."""
+
+    async def delete_phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> bool: ...
 
     # calls and actors
 

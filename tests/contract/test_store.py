@@ -16,7 +16,7 @@ from midcall.core.delivery import Delivered, EndLane, RetryAt, StepOver
 from midcall.core.errors import Refused, Rule
 from midcall.core.lanes import Encoding, Lane, LaneKind, LaneState, Turn
 from midcall.core.messages import Limits, Log, Subscription
-from midcall.core.sids import ApplicationSid, KeySid
+from midcall.core.sids import ApplicationSid, KeySid, PhoneNumberSid
 from midcall.ports import Claimed, PageRequest, PageResult, StatusLane, Store
 from support.records import (
     ACCOUNT,
@@ -35,6 +35,7 @@ from support.records import (
     draft,
     end_call,
     key_claim,
+    phone_number,
     sid,
     step,
     subscription,
@@ -143,6 +144,68 @@ async def test_applications_are_found_by_their_name(store: Store) -> None:
     assert len((await store.applications(ACCOUNT, FIRST_PAGE)).rows) == 3
 
 
+async def test_a_phone_number_keeps_every_field_and_is_seen_by_its_account_only(store: Store) -> None:
+    bare = replace(phone_number(2, digits="+15005550002"), voice_application_sid=None, sms_application_sid=None)
+    for row in (phone_number(), bare):
+        await store.put_phone_number(row)
+        assert await store.phone_number(ACCOUNT, row.sid) == row
+        assert await store.phone_number_of(ACCOUNT, row.number) == row
+    made = phone_number().sid
+    assert await store.phone_number(account_sid(2), made) is None
+    assert await store.phone_number_of(account_sid(2), phone_number().number) is None
+    assert not await store.delete_phone_number(account_sid(2), made)
+    assert await store.delete_phone_number(ACCOUNT, made)
+    assert not await store.delete_phone_number(ACCOUNT, made)
+    assert await store.phone_number_of(ACCOUNT, phone_number().number) is None
+
+
+async def test_a_number_is_one_row_of_an_account_and_may_be_another_accounts_too(store: Store) -> None:
+    await store.put_phone_number(phone_number())
+    with pytest.raises(Refused) as refused:
+        await store.put_phone_number(phone_number(2))
+    assert refused.value.rule is errors.PHONE_NUMBER_TAKEN
+    assert await store.phone_number_of(ACCOUNT, phone_number().number) == phone_number()
+    changed = replace(phone_number(), voice_url="changed")
+    await store.put_phone_number(changed)
+    elsewhere = phone_number(3, account=account_sid(2))
+    await store.put_phone_number(elsewhere)
+    assert await store.phone_number_of(ACCOUNT, phone_number().number) == changed
+    assert await store.phone_number_of(account_sid(2), phone_number().number) == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("part", "found"),
+    [
+        (None, [3, 2, 1]),
+        ("+1500555", [2, 1]),
+        ("5550002", [2]),
+        ("500555000*", [2, 1]),
+        ("+4*20", [3]),
+        ("***************", []),
+        ("555.0002", []),
+    ],
+)
+async def test_phone_numbers_are_found_by_a_part_of_them(store: Store, part: str | None, found: list[int]) -> None:
+    for number, digits in enumerate(("+15005550001", "+15005550002", "+442079460000"), 1):
+        await store.put_phone_number(phone_number(number, digits=digits))
+    rows = (await store.phone_numbers(ACCOUNT, FIRST_PAGE, part=part)).rows
+    assert [row.sid for row in rows] == [phone_number(number).sid for number in found]
+
+
+async def test_phone_numbers_are_found_by_their_name_and_page_by_page(store: Store) -> None:
+    for number in (1, 2, 3):
+        await store.put_phone_number(phone_number(number, digits=f"+1500555000{number}"))
+    named = await store.phone_numbers(ACCOUNT, FIRST_PAGE, friendly_name="number 2")
+    assert [row.sid for row in named.rows] == [phone_number(2).sid]
+    page = await store.phone_numbers(ACCOUNT, PageRequest(size=2))
+    assert ([row.sid for row in page.rows], page.following) == (
+        [phone_number(3).sid, phone_number(2).sid],
+        phone_number(1).sid,
+    )
+    rest = await store.phone_numbers(ACCOUNT, PageRequest(size=2, first=page.following))
+    assert ([row.sid for row in rest.rows], rest.has_next) == ([phone_number(1).sid], False)
+
+
 async def test_what_is_no_sid_is_found_nowhere(store: Store) -> None:
     await store.put_key(api_key(1))
     await store.put_application(application())
@@ -227,6 +290,9 @@ async def test_a_call_is_read_back_as_it_was_saved_by_its_account_only(store: St
         call(status=Status.COMPLETED, ended_at=NOW + 9),
         parent_sid=call_sid(7),
         application_sid=ApplicationSid(sid("AP", 1)),
+        phone_number_sid=PhoneNumberSid(sid("PN", 1)),
+        forwarded_from="+15005550006",
+        stir_status="TN-Validation-Passed-A",
         started_at=NOW + 1,
         answered_at=NOW + 2,
     )

@@ -361,6 +361,7 @@ class _Stalling:
 
 READS = {
     *("account", "accounts", "key", "keys", "application", "applications", "call", "calls"),
+    *("phone_number", "phone_number_of", "phone_numbers"),
     *("entries_after", "undelivered", "subscriptions", "lanes", "alerts"),
 }
 """What runs beside the writer, as in the SQLite store."""

@@ -10,6 +10,7 @@ from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.lanes import Replay, runs
 from midcall.core.messages import JSON, Draft, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.numbers import PhoneNumber
 from midcall.core.sids import (
     AccountSid,
     AlertSid,
@@ -17,6 +18,7 @@ from midcall.core.sids import (
     CallSid,
     KeySid,
     MessageSid,
+    PhoneNumberSid,
     ReplaySid,
     SubscriptionSid,
     mint,
@@ -97,6 +99,31 @@ def application(number: int = 1, *, friendly_name: str = "") -> Application:
         sms_fallback_method="j",
         sms_status_callback="k",
         message_status_callback="l",
+    )
+
+
+def phone_number(number: int = 1, *, account: AccountSid = ACCOUNT, digits: str = "+15005550001") -> PhoneNumber:
+    return PhoneNumber(
+        sid=PhoneNumberSid(sid("PN", number)),
+        account_sid=account,
+        number=digits,
+        friendly_name=f"number {number}",
+        created_at=NOW,
+        updated_at=NOW + 1,
+        voice_url="a",
+        voice_method="b",
+        voice_fallback_url="c",
+        voice_fallback_method="d",
+        voice_application_sid=ApplicationSid(sid("AP", 1)),
+        voice_caller_id_lookup=True,
+        status_callback="e",
+        status_callback_method="f",
+        sms_url="g",
+        sms_method="h",
+        sms_fallback_url="i",
+        sms_fallback_method="j",
+        sms_application_sid=ApplicationSid(sid("AP", 2)),
+        stir_status="k",
     )
 
 

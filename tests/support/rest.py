@@ -33,6 +33,7 @@ from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls, CallUpdate, NewCall
 from midcall.switch.history import History
 from midcall.switch.messages import Messages
+from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
 from midcall.telemetry import Metrics
 from midcall.testing.clock import ManualClock
@@ -247,6 +248,7 @@ class Edge:
             history=History(store=self.store, messages=messages, devices=self.devices),
             replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
             accounts=Accounts(self.store, self.clock),
+            numbers=Numbers(store=self.store, clock=self.clock, entropy=self.entropy),
             trace=self.trace,
             clock=self.clock,
             entropy=self.entropy,

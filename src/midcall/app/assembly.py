@@ -41,6 +41,7 @@ from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.history import History
 from midcall.switch.legs import Legs
 from midcall.switch.messages import Messages
+from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.telemetry import Metrics
@@ -67,6 +68,7 @@ class App:
         self.trace: Trace = _trace(settings, folder)
         self.media: Media = _media(settings)
         self.accounts = Accounts(self.store, self.clock)
+        self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
         self.messages = Messages(
             store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=_limits(settings)
         )
@@ -124,6 +126,7 @@ class App:
             history=History(store=self.store, messages=self.messages, devices=self.hub),
             replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
             accounts=self.accounts,
+            numbers=self.numbers,
             trace=self.trace,
             clock=self.clock,
             entropy=self.entropy,

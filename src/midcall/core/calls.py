@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, PhoneNumberSid
 
 
 class Status(StrEnum):
@@ -48,6 +48,9 @@ class Call:
 
     Attributes:
         sdk_leg: a Voice SDK client is, or will be, at the other end; only such legs carry messages.
+        phone_number_sid: the owned number that this leg is an incoming call of.
+        forwarded_from: the number that passed the call on; empty when none did.
+        stir_status: what the called side is told of the caller's attestation; empty for nothing.
         started_at: when it was dialled; `answered_at`: when it was picked up.
     """
 
@@ -62,6 +65,9 @@ class Call:
     created_at: float
     updated_at: float
     application_sid: ApplicationSid | None = None
+    phone_number_sid: PhoneNumberSid | None = None
+    forwarded_from: str = ""
+    stir_status: str = ""
     started_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None

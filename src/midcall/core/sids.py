@@ -15,6 +15,7 @@ ApplicationSid = NewType("ApplicationSid", str)
 CallSid = NewType("CallSid", str)
 KeySid = NewType("KeySid", str)
 MessageSid = NewType("MessageSid", str)
+PhoneNumberSid = NewType("PhoneNumberSid", str)
 ReplaySid = NewType("ReplaySid", str)
 SubscriptionSid = NewType("SubscriptionSid", str)
 

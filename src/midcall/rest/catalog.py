@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from midcall.rest import accounts, alerts, applications, calls, history, keys, messages, replays, subscriptions, tokens
+from midcall.rest import (
+    accounts,
+    alerts,
+    applications,
+    calls,
+    history,
+    keys,
+    messages,
+    numbers,
+    replays,
+    subscriptions,
+    tokens,
+)
 from midcall.rest.endpoint import AnyEndpoint
 
 ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
@@ -12,6 +24,7 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
     *subscriptions.ENDPOINTS,
     *calls.ENDPOINTS,
     *applications.ENDPOINTS,
+    *numbers.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *tokens.ENDPOINTS,

@@ -22,6 +22,7 @@ from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
 from midcall.switch.history import History
 from midcall.switch.messages import Messages
+from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
 from midcall.wire.forms import Fields
 from midcall.wire.paging import Links, Page, PageForm
@@ -45,6 +46,7 @@ class Api:
     history: History
     replays: Replays
     accounts: Accounts
+    numbers: Numbers
     trace: Trace
     clock: Clock
     entropy: Entropy

@@ -15,6 +15,7 @@ from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
+from midcall.core.errors import Refused
 from midcall.core.lanes import (
     Attempt,
     Delivery,
@@ -40,8 +41,9 @@ from midcall.core.messages import (
     admit,
     check_leg,
 )
+from midcall.core.numbers import PhoneNumber, matches
 from midcall.core.progress import Standing
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, ReplaySid, SubscriptionSid
 from midcall.ports import Claimed, PageRequest, PageResult, Saved, StatusLane, Transition
 from midcall.storage import rules
 from midcall.storage.rules import LaneRecord
@@ -93,6 +95,7 @@ class MemoryStore:
         self._accounts: dict[AccountSid, Account] = {}
         self._keys: dict[KeySid, ApiKey] = {}
         self._applications: dict[ApplicationSid, Application] = {}
+        self._phone_numbers: dict[PhoneNumberSid, PhoneNumber] = {}
         self._actors: dict[str, Saved] = {}
         self._calls: dict[CallSid, Call] = {}
         self._legs: dict[CallSid, _Leg] = {}
@@ -103,7 +106,7 @@ class MemoryStore:
     async def close(self) -> None:
         return
 
-    # accounts, keys, applications
+    # accounts, keys, applications, phone numbers
 
     async def put_account(self, account: Account) -> None:
         self._accounts[account.sid] = account
@@ -159,6 +162,35 @@ class MemoryStore:
         if await self.application(account, sid) is None:
             return False
         del self._applications[sid]
+        return True
+
+    async def put_phone_number(self, number: PhoneNumber) -> None:
+        other = await self.phone_number_of(number.account_sid, number.number)
+        if other is not None and other.sid != number.sid:
+            raise Refused(errors.PHONE_NUMBER_TAKEN)
+        self._phone_numbers[number.sid] = number
+
+    async def phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> PhoneNumber | None:
+        number = self._phone_numbers.get(sid)
+        return number if number is not None and number.account_sid == account else None
+
+    async def phone_number_of(self, account: AccountSid, number: str) -> PhoneNumber | None:
+        rows = self._phone_numbers.values()
+        return next((row for row in rows if (row.account_sid, row.number) == (account, number)), None)
+
+    async def phone_numbers(
+        self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None, part: str | None = None
+    ) -> PageResult[PhoneNumber]:
+        def wanted(row: PhoneNumber) -> bool:
+            return friendly_name in (None, row.friendly_name) and (part is None or matches(row.number, part))
+
+        mine = (row for row in self._phone_numbers.values() if row.account_sid == account)
+        return _page(mine, wanted, lambda row: row.sid, page)
+
+    async def delete_phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> bool:
+        if await self.phone_number(account, sid) is None:
+            return False
+        del self._phone_numbers[sid]
         return True
 
     # calls and actors

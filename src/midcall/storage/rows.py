@@ -15,7 +15,17 @@ from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.lanes import Delivery, DeliveryState, Encoding, Lane, LaneKind, LaneState, Undelivered
 from midcall.core.messages import Entry, Log, Receipt
-from midcall.core.sids import AccountSid, AlertSid, ApplicationSid, CallSid, KeySid, ReplaySid, SubscriptionSid
+from midcall.core.numbers import PhoneNumber
+from midcall.core.sids import (
+    AccountSid,
+    AlertSid,
+    ApplicationSid,
+    CallSid,
+    KeySid,
+    PhoneNumberSid,
+    ReplaySid,
+    SubscriptionSid,
+)
 from midcall.storage import rules
 from midcall.storage.queries import Row
 from midcall.storage.rules import LaneRecord
@@ -137,6 +147,56 @@ def application(row: Row) -> Application:
     )
 
 
+def phone_number_row(number: PhoneNumber) -> Row:
+    return (
+        sids.to_bytes(number.sid),
+        sids.to_bytes(number.account_sid),
+        number.number,
+        number.friendly_name,
+        number.created_at,
+        number.updated_at,
+        number.voice_url,
+        number.voice_method,
+        number.voice_fallback_url,
+        number.voice_fallback_method,
+        None if number.voice_application_sid is None else sids.to_bytes(number.voice_application_sid),
+        int(number.voice_caller_id_lookup),
+        number.status_callback,
+        number.status_callback_method,
+        number.sms_url,
+        number.sms_method,
+        number.sms_fallback_url,
+        number.sms_fallback_method,
+        None if number.sms_application_sid is None else sids.to_bytes(number.sms_application_sid),
+        number.stir_status,
+    )
+
+
+def phone_number(row: Row) -> PhoneNumber:
+    return PhoneNumber(
+        sid=PhoneNumberSid("PN" + row[0].hex()),
+        account_sid=AccountSid("AC" + row[1].hex()),
+        number=row[2],
+        friendly_name=row[3],
+        created_at=row[4],
+        updated_at=row[5],
+        voice_url=row[6],
+        voice_method=row[7],
+        voice_fallback_url=row[8],
+        voice_fallback_method=row[9],
+        voice_application_sid=None if row[10] is None else ApplicationSid("AP" + row[10].hex()),
+        voice_caller_id_lookup=bool(row[11]),
+        status_callback=row[12],
+        status_callback_method=row[13],
+        sms_url=row[14],
+        sms_method=row[15],
+        sms_fallback_url=row[16],
+        sms_fallback_method=row[17],
+        sms_application_sid=None if row[18] is None else ApplicationSid("AP" + row[18].hex()),
+        stir_status=row[19],
+    )
+
+
 def call_row(call: Call) -> Row:
     return (
         sids.to_bytes(call.sid),
@@ -154,12 +214,15 @@ def call_row(call: Call) -> Row:
         call.started_at,
         call.answered_at,
         call.ended_at,
+        None if call.phone_number_sid is None else sids.to_bytes(call.phone_number_sid),
+        call.forwarded_from,
+        call.stir_status,
     )
 
 
 def call(row: Row) -> Call:
-    sid, account, parent, direction, from_, to, status, sdk_leg, created_at, updated_at, application, *times = row
-    started_at, answered_at, ended_at = times
+    sid, account, parent, direction, from_, to, status, sdk_leg, created_at, updated_at, application, *more = row
+    started_at, answered_at, ended_at, phone_number, forwarded_from, stir_status = more
     return Call(
         sid=CallSid("CA" + sid.hex()),
         account_sid=AccountSid("AC" + account.hex()),
@@ -175,6 +238,9 @@ def call(row: Row) -> Call:
         started_at=started_at,
         answered_at=answered_at,
         ended_at=ended_at,
+        phone_number_sid=None if phone_number is None else PhoneNumberSid("PN" + phone_number.hex()),
+        forwarded_from=forwarded_from,
+        stir_status=stir_status,
     )
 
 

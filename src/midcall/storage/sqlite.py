@@ -21,8 +21,9 @@ from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
+from midcall.core.numbers import PhoneNumber
 from midcall.core.progress import Standing
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, SubscriptionSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, SubscriptionSid
 from midcall.ports import Claimed, PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
 from midcall.storage.queries import SQL
@@ -88,7 +89,7 @@ class SqliteStore:
         await self._reader.close()
         await self._writer.close()
 
-    # accounts, keys, applications
+    # accounts, keys, applications, phone numbers
 
     async def put_account(self, account: Account) -> None:
         writing = self._writer.submit(partial(resources.put_account, account=account))
@@ -140,6 +141,26 @@ class SqliteStore:
     async def delete_application(self, account: AccountSid, sid: ApplicationSid) -> bool:
         deleting = self._writer.submit(partial(resources.delete_application, account=account, sid=sid), scrub=True)
         return await self._applications.change((account, sid), deleting)
+
+    async def put_phone_number(self, number: PhoneNumber) -> None:
+        await self._writer.submit(partial(resources.put_phone_number, number=number))
+
+    async def phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> PhoneNumber | None:
+        return await self._reader.submit(partial(resources.phone_number, account=account, sid=sid))
+
+    async def phone_number_of(self, account: AccountSid, number: str) -> PhoneNumber | None:
+        return await self._reader.submit(partial(resources.phone_number_of, account=account, number=number))
+
+    async def phone_numbers(
+        self, account: AccountSid, page: PageRequest, *, friendly_name: str | None = None, part: str | None = None
+    ) -> PageResult[PhoneNumber]:
+        return await self._reader.submit(
+            partial(resources.phone_numbers, account=account, page=page, friendly_name=friendly_name, part=part)
+        )
+
+    async def delete_phone_number(self, account: AccountSid, sid: PhoneNumberSid) -> bool:
+        deleting = partial(resources.delete_phone_number, account=account, sid=sid)
+        return await self._writer.submit(deleting, scrub=True)
 
     # calls and actors
 

@@ -124,14 +124,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of some words."""
+    """One of some words. Where the empty text is kept it stands for "none any more"."""
 
     words: tuple[str, ...]
     rule: Rule = errors.PARAMETER_INVALID
     keeps_empty: bool = False
 
     def read(self, name: str, texts: Sequence[str]) -> str:
-        if texts[-1] not in self.words:
+        if texts[-1] and texts[-1] not in self.words:
             raise Refused(self.rule, f"{name} must be one of: {', '.join(self.words)}")
         return texts[-1]
 
@@ -196,13 +196,15 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sid:
-    """A sid of one kind, folded to lower case."""
+    """A sid of one kind, folded to lower case. Where the empty text is kept it stands for "none any more"."""
 
     prefix: str
     rule: Rule = errors.PARAMETER_INVALID
     keeps_empty: bool = False
 
     def read(self, name: str, texts: Sequence[str]) -> str:
+        if not texts[-1]:
+            return ""
         sid = sids.parse(texts[-1], self.prefix)
         if sid is None:
             raise Refused(self.rule, f"{name} must be {self.prefix} and 32 hexadecimal digits")

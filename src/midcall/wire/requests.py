@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final
 
 from midcall.core import errors
 from midcall.core.lanes import DeliveryState
+from midcall.core.numbers import AREA_CODE, E164, STIR_STATUSES
 from midcall.core.progress import MessageState
 from midcall.wire.dates import Instant
 from midcall.wire.paging import PageForm
@@ -202,6 +203,66 @@ class ApplicationListForm(PageForm, frozen=True, kw_only=True):
     """`GET Applications`; the name matches exactly."""
 
     friendly_name: Annotated[str | None, _name] = None
+
+
+class PhoneNumberForm(Form, frozen=True, kw_only=True):
+    """`POST IncomingPhoneNumbers/{Sid}`. Absent means unchanged, or the default of a new one; empty means none."""
+
+    ignored: ClassVar[tuple[str, ...]] = (
+        "AddressSid",
+        "ApiVersion",
+        "BundleSid",
+        "EmergencyAddressSid",
+        "EmergencyStatus",
+        "IdentitySid",
+        "TrunkSid",
+        "VoiceReceiveMode",
+    )
+
+    friendly_name: Annotated[str | None, _name] = None
+    voice_application_sid: Annotated[
+        str | None, Sid(prefix="AP", rule=errors.APPLICATION_NOT_FOUND, keeps_empty=True)
+    ] = None
+    voice_url: Annotated[str | None, _clearable_url] = None
+    voice_method: Annotated[str | None, _method] = None
+    voice_fallback_url: Annotated[str | None, _clearable_url] = None
+    voice_fallback_method: Annotated[str | None, _method] = None
+    voice_caller_id_lookup: Annotated[bool | None, Flag()] = None
+    status_callback: Annotated[str | None, _clearable_url] = None
+    status_callback_method: Annotated[str | None, _method] = None
+    sms_application_sid: Annotated[str | None, Sid(prefix="AP", keeps_empty=True)] = None
+    sms_url: Annotated[str | None, _clearable_url] = None
+    sms_method: Annotated[str | None, _method] = None
+    sms_fallback_url: Annotated[str | None, _clearable_url] = None
+    sms_fallback_method: Annotated[str | None, _method] = None
+    stir_status: Annotated[str | None, Choice(STIR_STATUSES, keeps_empty=True), Extension()] = None
+
+
+class NewPhoneNumberForm(PhoneNumberForm, frozen=True, kw_only=True):
+    """`POST IncomingPhoneNumbers`. One of PhoneNumber and AreaCode is needed; PhoneNumber counts when both are sent."""
+
+    one_of: ClassVar[OneOf] = OneOf(("phone_number", "area_code"), errors.PHONE_NUMBER_MISSING)
+
+    phone_number: Annotated[str | None, Text(max_chars=16, rule=errors.PHONE_NUMBER_INVALID, pattern=E164)] = None
+    area_code: Annotated[str | None, Text(rule=errors.AREA_CODE_INVALID, pattern=AREA_CODE)] = None
+
+
+class PhoneNumberUpdateForm(PhoneNumberForm, frozen=True, kw_only=True):
+    """`POST IncomingPhoneNumbers/{Sid}`. A number stays with its account."""
+
+    account_sid: Annotated[str | None, Sid(prefix="AC")] = None
+
+
+class PhoneNumberListForm(PageForm, frozen=True, kw_only=True):
+    """`GET IncomingPhoneNumbers`; the name matches exactly, of the number a part is enough."""
+
+    ignored: ClassVar[tuple[str, ...]] = ("Beta",)
+
+    friendly_name: Annotated[str | None, _name] = None
+    phone_number: Annotated[str | None, Text(max_chars=32, rule=errors.PHONE_NUMBER_INVALID, pattern=r"\+?[0-9*]*")] = (
+        None
+    )
+    origin: Annotated[str | None, Choice(("twilio", "hosted"))] = None
 
 
 class KeyForm(Form, frozen=True, kw_only=True):

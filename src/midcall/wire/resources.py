@@ -5,7 +5,6 @@ Every field is in every answer, null where there is nothing to say; numbers that
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
@@ -17,6 +16,7 @@ from midcall.core.alerts import Alert
 from midcall.core.calls import Call, Status
 from midcall.core.errors import Refused, Rule
 from midcall.core.messages import Entry, Subscription
+from midcall.core.numbers import PhoneNumber, formatted, is_toll_free
 from midcall.core.sids import AccountSid, CallSid
 from midcall.wire.dates import iso8601, rfc2822
 from midcall.wire.paging import Page
@@ -26,8 +26,6 @@ API_VERSION: Final = "2010-04-01"
 BASE: Final = f"/{API_VERSION}/Accounts"
 EXTENSION_BASE: Final = "/midcall/v1/Accounts"
 MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
-
-_NORTH_AMERICAN: Final = re.compile(r"\+1(\d{3})(\d{3})(\d{4})", re.ASCII)
 
 
 def _sid(prefix: str) -> Meta:
@@ -44,6 +42,7 @@ Date = Annotated[
 AccountSidText = Annotated[str, _sid("AC")]
 ApplicationSidText = Annotated[str, _sid("AP")]
 CallSidText = Annotated[str, _sid("CA")]
+PhoneNumberSidText = Annotated[str, _sid("PN")]
 KeySidText = Annotated[str, _sid("SK")]
 MessageSidText = Annotated[str, _sid("KX")]
 SubscriptionSidText = Annotated[str, _sid("ZY")]
@@ -53,6 +52,16 @@ _EXTENSION: Final = Meta(extra_json_schema={"x-extension": True})
 """A field that is not the vendor's."""
 HttpMethod = Literal["GET", "POST"]
 CallStatusText = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
+StirStatusText = Literal[
+    "TN-Validation-Passed-A",
+    "TN-Validation-Passed-B",
+    "TN-Validation-Passed-C",
+    "TN-Validation-Failed-A",
+    "TN-Validation-Failed-B",
+    "TN-Validation-Failed-C",
+    "TN-Validation-Failed",
+    "No-TN-Validation",
+]
 AccountStatusText = Literal["active", "suspended", "closed"]
 
 
@@ -108,6 +117,56 @@ class ApplicationResource(Struct, frozen=True, kw_only=True):
     uri: str
 
 
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a number can do: calls, and nothing else."""
+
+    fax: bool = False
+    mms: bool = False
+    sms: bool = False
+    voice: bool = True
+
+
+class PhoneNumberResource(Struct, frozen=True, kw_only=True):
+    """A phone number of the account, and what calls to it run."""
+
+    account_sid: AccountSidText
+    address_sid: str | None = None
+    address_requirements: Literal["none"] = "none"
+    api_version: str = API_VERSION
+    beta: bool = False
+    capabilities: Capabilities = Capabilities()
+    date_created: Date
+    date_updated: Date
+    friendly_name: str
+    identity_sid: str | None = None
+    phone_number: str
+    origin: Literal["twilio"] = "twilio"
+    sid: PhoneNumberSidText
+    sms_application_sid: ApplicationSidText | None
+    sms_fallback_method: HttpMethod
+    sms_fallback_url: str | None
+    sms_method: HttpMethod
+    sms_url: str | None
+    status_callback: str | None
+    status_callback_method: HttpMethod
+    trunk_sid: str | None = None
+    uri: str
+    voice_receive_mode: Literal["voice"] = "voice"
+    voice_application_sid: ApplicationSidText | None
+    voice_caller_id_lookup: bool
+    voice_fallback_method: HttpMethod
+    voice_fallback_url: str | None
+    voice_method: HttpMethod
+    voice_url: str | None
+    emergency_status: Literal["Inactive"] = "Inactive"
+    emergency_address_sid: str | None = None
+    emergency_address_status: Literal["unregistered"] = "unregistered"
+    bundle_sid: str | None = None
+    status: Literal["in-use"] = "in-use"
+    type: Literal["local", "toll-free"]
+    stir_status: Annotated[StirStatusText | None, _EXTENSION]
+
+
 class KeyResource(Struct, frozen=True, kw_only=True):
     """An API key without its secret."""
 
@@ -135,7 +194,7 @@ class CallResource(Struct, frozen=True, kw_only=True):
     to_formatted: str
     from_: str = msgspec.field(name="from")
     from_formatted: str
-    phone_number_sid: str | None = None
+    phone_number_sid: PhoneNumberSidText | None
     status: CallStatusText
     start_time: Date | None
     end_time: Date | None
@@ -145,7 +204,7 @@ class CallResource(Struct, frozen=True, kw_only=True):
     direction: Literal["inbound", "outbound-api", "outbound-dial"]
     answered_by: str | None = None
     api_version: str = API_VERSION
-    forwarded_from: str | None = None
+    forwarded_from: str | None
     group_sid: str | None = None
     caller_name: str | None = None
     queue_time: Annotated[str, Meta(pattern=r"^\d+$")] = "0"
@@ -226,6 +285,10 @@ class ApplicationPage(Page, frozen=True, kw_only=True):
     applications: Sequence[ApplicationResource]
 
 
+class PhoneNumberPage(Page, frozen=True, kw_only=True):
+    incoming_phone_numbers: Sequence[PhoneNumberResource]
+
+
 class KeyPage(Page, frozen=True, kw_only=True):
     keys: Sequence[KeyResource]
 
@@ -275,6 +338,7 @@ def account_resource(account: Account) -> AccountResource:
         subresource_uris={
             "applications": f"{uri}/Applications.json",
             "calls": f"{uri}/Calls.json",
+            "incoming_phone_numbers": f"{uri}/IncomingPhoneNumbers.json",
             "keys": f"{uri}/Keys.json",
             "signing_keys": f"{uri}/SigningKeys.json",
         },
@@ -306,6 +370,33 @@ def application_resource(application: Application) -> ApplicationResource:
         message_callback=application.message_callback or None,
         message_callback_method=_method(application.message_callback_method),
         uri=f"{BASE}/{application.account_sid}/Applications/{application.sid}.json",
+    )
+
+
+def phone_number_resource(number: PhoneNumber) -> PhoneNumberResource:
+    return PhoneNumberResource(
+        account_sid=number.account_sid,
+        date_created=rfc2822(number.created_at),
+        date_updated=rfc2822(number.updated_at),
+        friendly_name=number.friendly_name,
+        phone_number=number.number,
+        sid=number.sid,
+        sms_application_sid=number.sms_application_sid,
+        sms_fallback_method=_method(number.sms_fallback_method),
+        sms_fallback_url=number.sms_fallback_url or None,
+        sms_method=_method(number.sms_method),
+        sms_url=number.sms_url or None,
+        status_callback=number.status_callback or None,
+        status_callback_method=_method(number.status_callback_method),
+        uri=f"{BASE}/{number.account_sid}/IncomingPhoneNumbers/{number.sid}.json",
+        voice_application_sid=number.voice_application_sid,
+        voice_caller_id_lookup=number.voice_caller_id_lookup,
+        voice_fallback_method=_method(number.voice_fallback_method),
+        voice_fallback_url=number.voice_fallback_url or None,
+        voice_method=_method(number.voice_method),
+        voice_url=number.voice_url or None,
+        type="toll-free" if is_toll_free(number.number) else "local",
+        stir_status=cast(StirStatusText, number.stir_status) if number.stir_status else None,
     )
 
 
@@ -354,11 +445,13 @@ def call_resource(call: Call) -> CallResource:
         to_formatted=_formatted(call.to),
         from_=call.from_,
         from_formatted=_formatted(call.from_),
+        phone_number_sid=call.phone_number_sid,
         status=_status(call.status),
         start_time=_date(call.started_at),
         end_time=_date(call.ended_at),
         duration=None if call.duration_s is None else str(call.duration_s),
         direction=call.direction.value,
+        forwarded_from=call.forwarded_from or None,
         uri=f"{uri}.json",
         subresource_uris={
             "user_defined_message_subscriptions": f"{uri}/UserDefinedMessageSubscriptions.json",
@@ -422,7 +515,4 @@ def _date(at: float | None) -> str | None:
 
 def _formatted(endpoint: str) -> str:
     """`(415) 867-5308` for North American numbers, the bare identity for clients, all else unchanged."""
-    number = _NORTH_AMERICAN.fullmatch(endpoint)
-    if number is not None:
-        return "({}) {}-{}".format(*number.groups())
-    return endpoint.removeprefix("client:")
+    return endpoint.removeprefix("client:") if endpoint.startswith("client:") else formatted(endpoint)

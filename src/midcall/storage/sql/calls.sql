@@ -16,19 +16,20 @@ SELECT owner FROM actors ORDER BY row
 -- name: put_call
 INSERT INTO calls (
     sid, account, parent, direction, from_, to_, status, is_final, sdk_leg, created_at, updated_at, application,
-    started_at, answered_at, ended_at
+    started_at, answered_at, ended_at, phone_number, forwarded_from, stir_status
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sid) DO UPDATE SET
     account = excluded.account, parent = excluded.parent, direction = excluded.direction, from_ = excluded.from_,
     to_ = excluded.to_, status = excluded.status, is_final = excluded.is_final, sdk_leg = excluded.sdk_leg,
     created_at = excluded.created_at, updated_at = excluded.updated_at, application = excluded.application,
-    started_at = excluded.started_at, answered_at = excluded.answered_at, ended_at = excluded.ended_at
+    started_at = excluded.started_at, answered_at = excluded.answered_at, ended_at = excluded.ended_at,
+    phone_number = excluded.phone_number, forwarded_from = excluded.forwarded_from, stir_status = excluded.stir_status
 
 -- name: call
 SELECT
     sid, account, parent, direction, from_, to_, status, sdk_leg, created_at, updated_at, application, started_at,
-    answered_at, ended_at
+    answered_at, ended_at, phone_number, forwarded_from, stir_status
 FROM calls WHERE account = ? AND sid = ?
 
 -- name: call_is_final
@@ -37,7 +38,7 @@ SELECT is_final FROM calls WHERE sid = ?
 -- name: list_calls
 SELECT
     row, sid, account, parent, direction, from_, to_, status, sdk_leg, created_at, updated_at, application, started_at,
-    answered_at, ended_at
+    answered_at, ended_at, phone_number, forwarded_from, stir_status
 FROM calls
 WHERE account = :account
     AND (:to IS NULL OR to_ = :to)

@@ -1,4 +1,4 @@
--- Accounts, keys, applications, alerts. A list query ends in its conditions; `verbs.pages` adds the page.
+-- Accounts, keys, applications, phone numbers, alerts. A list query ends in its conditions; `verbs.pages` adds the page.
 
 -- name: put_account
 INSERT INTO accounts (sid, owner, friendly_name, status, auth_token, created_at, updated_at)
@@ -80,6 +80,54 @@ SELECT row FROM applications WHERE account = :account AND sid = :sid
 
 -- name: delete_application
 DELETE FROM applications WHERE account = ? AND sid = ?
+
+-- name: put_phone_number
+INSERT INTO phone_numbers (
+    sid, account, number, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
+    voice_fallback_method, voice_application, voice_caller_id_lookup, status_callback, status_callback_method,
+    sms_url, sms_method, sms_fallback_url, sms_fallback_method, sms_application, stir_status
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (sid) DO UPDATE SET
+    account = excluded.account, number = excluded.number, friendly_name = excluded.friendly_name,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, voice_url = excluded.voice_url,
+    voice_method = excluded.voice_method, voice_fallback_url = excluded.voice_fallback_url,
+    voice_fallback_method = excluded.voice_fallback_method, voice_application = excluded.voice_application,
+    voice_caller_id_lookup = excluded.voice_caller_id_lookup, status_callback = excluded.status_callback,
+    status_callback_method = excluded.status_callback_method, sms_url = excluded.sms_url,
+    sms_method = excluded.sms_method, sms_fallback_url = excluded.sms_fallback_url,
+    sms_fallback_method = excluded.sms_fallback_method, sms_application = excluded.sms_application,
+    stir_status = excluded.stir_status
+
+-- name: phone_number
+SELECT
+    sid, account, number, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
+    voice_fallback_method, voice_application, voice_caller_id_lookup, status_callback, status_callback_method,
+    sms_url, sms_method, sms_fallback_url, sms_fallback_method, sms_application, stir_status
+FROM phone_numbers WHERE account = ? AND sid = ?
+
+-- name: phone_number_of
+SELECT
+    sid, account, number, friendly_name, created_at, updated_at, voice_url, voice_method, voice_fallback_url,
+    voice_fallback_method, voice_application, voice_caller_id_lookup, status_callback, status_callback_method,
+    sms_url, sms_method, sms_fallback_url, sms_fallback_method, sms_application, stir_status
+FROM phone_numbers WHERE account = ? AND number = ?
+
+-- name: list_phone_numbers
+SELECT
+    row, sid, account, number, friendly_name, created_at, updated_at, voice_url, voice_method,
+    voice_fallback_url, voice_fallback_method, voice_application, voice_caller_id_lookup, status_callback,
+    status_callback_method, sms_url, sms_method, sms_fallback_url, sms_fallback_method, sms_application,
+    stir_status
+FROM phone_numbers
+WHERE account = :account AND (:friendly_name IS NULL OR friendly_name = :friendly_name)
+    AND (:pattern IS NULL OR number GLOB :pattern)
+
+-- name: place_of_phone_number
+SELECT row FROM phone_numbers WHERE account = :account AND sid = :sid
+
+-- name: delete_phone_number
+DELETE FROM phone_numbers WHERE account = ? AND sid = ?
 
 -- name: put_alert
 INSERT INTO alerts (sid, account, call, code, level, reason, at, line, request_url)

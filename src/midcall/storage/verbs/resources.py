@@ -1,12 +1,15 @@
-"""Accounts, keys, applications and alerts: plain rows."""
+"""Accounts, keys, applications, phone numbers and alerts: plain rows."""
 
 from __future__ import annotations
 
 import apsw
 
+from midcall.core import errors
 from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
+from midcall.core.errors import Refused
+from midcall.core.numbers import PhoneNumber
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid
 from midcall.ports import PageRequest, PageResult
 from midcall.storage import rows
 from midcall.storage.queries import first, run
@@ -65,6 +68,39 @@ def applications(
 
 def delete_application(db: apsw.Connection, account: AccountSid, sid: ApplicationSid) -> bool:
     run(db, "delete_application", (rows.key(account, "AC"), rows.key(sid, "AP")))
+    return db.changes() > 0
+
+
+def put_phone_number(db: apsw.Connection, number: PhoneNumber) -> None:
+    """Raises:
+    Refused: PHONE_NUMBER_TAKEN.
+    """
+    other = phone_number_of(db, number.account_sid, number.number)
+    if other is not None and other.sid != number.sid:
+        raise Refused(errors.PHONE_NUMBER_TAKEN)
+    run(db, "put_phone_number", rows.phone_number_row(number))
+
+
+def phone_number(db: apsw.Connection, account: AccountSid, sid: PhoneNumberSid) -> PhoneNumber | None:
+    row = first(db, "phone_number", (rows.key(account, "AC"), rows.key(sid, "PN")))
+    return None if row is None else rows.phone_number(row)
+
+
+def phone_number_of(db: apsw.Connection, account: AccountSid, number: str) -> PhoneNumber | None:
+    row = first(db, "phone_number_of", (rows.key(account, "AC"), number))
+    return None if row is None else rows.phone_number(row)
+
+
+def phone_numbers(
+    db: apsw.Connection, account: AccountSid, page: PageRequest, friendly_name: str | None, part: str | None
+) -> PageResult[PhoneNumber]:
+    pattern = None if part is None else f"*{part.replace('*', '[0-9]')}*"
+    where = {"account": rows.key(account, "AC"), "friendly_name": friendly_name, "pattern": pattern}
+    return page_of(db, "list_phone_numbers", where, page, "place_of_phone_number", "PN", rows.phone_number)
+
+
+def delete_phone_number(db: apsw.Connection, account: AccountSid, sid: PhoneNumberSid) -> bool:
+    run(db, "delete_phone_number", (rows.key(account, "AC"), rows.key(sid, "PN")))
     return db.changes() > 0
 
 

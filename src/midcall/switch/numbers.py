@@ -1,0 +1,101 @@
+"""Phone numbers of accounts: got, changed, and looked up when somebody calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from midcall.core import errors, numbers, sids
+from midcall.core.accounts import Application
+from midcall.core.errors import Refused
+from midcall.core.numbers import PhoneNumber
+from midcall.core.sids import AccountSid, ApplicationSid, PhoneNumberSid
+from midcall.ports import Clock, Entropy, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """What a call to an owned number runs: the number, and the application that it names."""
+
+    number: PhoneNumber
+    application: Application | None
+
+    @property
+    def answers(self) -> bool:
+        """There is an address to ask for TwiML."""
+        return bool(self.number.voice_url if self.application is None else self.application.voice_url)
+
+
+class Numbers:
+    """Use cases of phone numbers."""
+
+    def __init__(self, *, store: Store, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+
+    async def add(self, account: AccountSid, number: str) -> PhoneNumber:
+        """Make a number the account's. It is not stored before `put`.
+
+        Raises:
+            Refused: PHONE_NUMBER_INVALID, PHONE_NUMBER_TAKEN.
+        """
+        if not numbers.is_e164(number):
+            raise Refused(errors.PHONE_NUMBER_INVALID, f"{number[:64]} is no number in E.164 format, like +15005550006")
+        if await self._store.phone_number_of(account, number) is not None:
+            raise Refused(errors.PHONE_NUMBER_TAKEN, f"{number} is not available: the account has it already")
+        now = self._clock.now()
+        return PhoneNumber(
+            sid=PhoneNumberSid(sids.mint("PN", self._entropy(sids.ENTROPY_BYTES))),
+            account_sid=account,
+            number=number,
+            friendly_name=numbers.formatted(number),
+            created_at=now,
+            updated_at=now,
+        )
+
+    async def add_in(self, account: AccountSid, area_code: str) -> PhoneNumber:
+        """Make a number of that area the account's: one that is kept free of people. It is not stored before `put`.
+
+        Raises:
+            Refused: AREA_CODE_INVALID, AREA_CODE_EXHAUSTED.
+        """
+        if not numbers.is_area_code(area_code):
+            raise Refused(errors.AREA_CODE_INVALID)
+        subscribers = list(numbers.FICTIONAL)
+        turn = int.from_bytes(self._entropy(2), "big") % len(subscribers)
+        for subscriber in subscribers[turn:] + subscribers[:turn]:
+            number = numbers.in_area(area_code, subscriber)
+            if await self._store.phone_number_of(account, number) is None:
+                return await self.add(account, number)
+        raise Refused(errors.AREA_CODE_EXHAUSTED)
+
+    async def put(self, number: PhoneNumber) -> PhoneNumber:
+        """Store a number that was made or changed; as it is stored.
+
+        Raises:
+            Refused: APPLICATION_NOT_FOUND, PHONE_NUMBER_TAKEN.
+        """
+        if number.voice_application_sid is not None:
+            await self._application(number.account_sid, number.voice_application_sid)
+        number = replace(number, updated_at=self._clock.now())
+        await self._store.put_phone_number(number)
+        return number
+
+    async def destination(self, account: AccountSid, number: str) -> Destination | None:
+        """Who is called under a number; None when the account does not own it."""
+        found = await self._store.phone_number_of(account, number)
+        if found is None:
+            return None
+        application = None
+        if found.voice_application_sid is not None:
+            application = await self._store.application(account, found.voice_application_sid)
+        return Destination(number=found, application=application)
+
+    async def stir_status(self, account: AccountSid, caller: str) -> str:
+        """How calls from somebody are attested: as the account's number says; empty for all others."""
+        found = await self._store.phone_number_of(account, caller) if numbers.is_e164(caller) else None
+        return "" if found is None else found.stir_status
+
+    async def _application(self, account: AccountSid, sid: ApplicationSid) -> None:
+        if await self._store.application(account, sid) is None:
+            raise Refused(errors.APPLICATION_NOT_FOUND)
