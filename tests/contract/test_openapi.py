@@ -37,7 +37,6 @@ EXPLAINED = {
 CONFERENCES = "no conferences yet"
 QUEUES = "no queues yet"
 RECORDINGS = "calls are not recorded"
-NUMBERS = "phone numbers come with a part of their own"
 IAM = "Keys and SigningKeys manage the same keys; restricted ones have no meaning here"
 AUTH_TOKENS = "an account has one auth token"
 
@@ -49,7 +48,6 @@ NOT_SERVED = {
     "*Member": QUEUES,
     "*Recording": RECORDINGS,
     "*Stream": "streams of a call's media come with <Stream>",
-    "*IncomingPhoneNumber": NUMBERS,
     "Iam*": IAM,
     "Accounts*": AUTH_TOKENS,
     "*Notification": "built next",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final
-
-from msgspec import structs
 
 from midcall.core import errors
 from midcall.core.errors import Refused
@@ -20,6 +18,7 @@ from midcall.wire.resources import PhoneNumberPage, PhoneNumberResource, phone_n
 HOSTED: Final = "hosted"
 """Origin of numbers that another carrier holds; there are none here."""
 
+_CHANGEABLE: Final = {field.name for field in fields(PhoneNumber)} - {"account_sid"}
 _SIDS: Final = ("voice_application_sid", "sms_application_sid")
 
 
@@ -65,8 +64,8 @@ async def delete(api: Api, asked: Asked[Nothing]) -> None:
 
 def changed(number: PhoneNumber, form: PhoneNumberForm) -> PhoneNumber:
     """The number with the form's values: its fields have the same names; None means unchanged."""
-    names = structs.fields(PhoneNumberForm)
-    sent = {field.name: value for field in names if (value := getattr(form, field.name)) is not None}
+    names = _CHANGEABLE & set(form.__struct_fields__)
+    sent = {name: value for name in names if (value := getattr(form, name)) is not None}
     sent |= {name: sent[name] or None for name in _SIDS if name in sent}
     return replace(number, **sent)
 

@@ -63,6 +63,7 @@ _idempotency_key = RawText(
 )
 _unrecorded = Inert("calls are not recorded")
 _undetected = Inert("nobody listens for answering machines")
+_no_address = Inert("numbers here belong to no place")
 _no_sip = Inert("there is no SIP")
 _twiml = Text(max_chars=4_000, rule=errors.TWIML_TOO_LONG)
 
@@ -208,17 +209,6 @@ class ApplicationListForm(PageForm, frozen=True, kw_only=True):
 class PhoneNumberForm(Form, frozen=True, kw_only=True):
     """`POST IncomingPhoneNumbers/{Sid}`. Absent means unchanged, or the default of a new one; empty means none."""
 
-    ignored: ClassVar[tuple[str, ...]] = (
-        "AddressSid",
-        "ApiVersion",
-        "BundleSid",
-        "EmergencyAddressSid",
-        "EmergencyStatus",
-        "IdentitySid",
-        "TrunkSid",
-        "VoiceReceiveMode",
-    )
-
     friendly_name: Annotated[str | None, _name] = None
     voice_application_sid: Annotated[
         str | None, Sid(prefix="AP", rule=errors.APPLICATION_NOT_FOUND, keeps_empty=True)
@@ -236,6 +226,16 @@ class PhoneNumberForm(Form, frozen=True, kw_only=True):
     sms_fallback_url: Annotated[str | None, _clearable_url] = None
     sms_fallback_method: Annotated[str | None, _method] = None
     stir_status: Annotated[str | None, Choice(STIR_STATUSES, keeps_empty=True), Extension()] = None
+    api_version: Annotated[str | None, Text(max_chars=16), Inert("there is one version")] = None
+    voice_receive_mode: Annotated[
+        str | None, Choice(("voice", "fax")), Inert("every call to a number is a voice call")
+    ] = None
+    trunk_sid: Annotated[str | None, Sid(prefix="TK"), Inert("there are no trunks")] = None
+    address_sid: Annotated[str | None, Sid(prefix="AD"), _no_address] = None
+    identity_sid: Annotated[str | None, Sid(prefix="RI"), _no_address] = None
+    bundle_sid: Annotated[str | None, Sid(prefix="BU"), _no_address] = None
+    emergency_status: Annotated[str | None, Choice(("Active", "Inactive")), _no_address] = None
+    emergency_address_sid: Annotated[str | None, Sid(prefix="AD"), _no_address] = None
 
 
 class NewPhoneNumberForm(PhoneNumberForm, frozen=True, kw_only=True):
@@ -256,8 +256,7 @@ class PhoneNumberUpdateForm(PhoneNumberForm, frozen=True, kw_only=True):
 class PhoneNumberListForm(PageForm, frozen=True, kw_only=True):
     """`GET IncomingPhoneNumbers`; the name matches exactly, of the number a part is enough."""
 
-    ignored: ClassVar[tuple[str, ...]] = ("Beta",)
-
+    beta: Annotated[bool | None, Flag(), Inert("no number here is new to the platform")] = None
     friendly_name: Annotated[str | None, _name] = None
     phone_number: Annotated[str | None, Text(max_chars=32, rule=errors.PHONE_NUMBER_INVALID, pattern=r"\+?[0-9*]*")] = (
         None
