@@ -33,9 +33,14 @@ class FolderUnusable(Exception):
 
 
 class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`server.json`: where the running server is. Written once it is ready, removed when it stops."""
+    """`server.json`: where the running server is. Written once it is ready, removed when it stops.
+
+    Attributes:
+        address: where this machine reaches the TLS port; the plain port is always on 127.0.0.1.
+    """
 
     pid: int
+    address: str = "127.0.0.1"
     https_url: str
     http_url: str
     port: int

@@ -31,6 +31,12 @@ class Sockets:
     plain: socket.socket
 
     @property
+    def address(self) -> str:
+        """Where this machine reaches the TLS port."""
+        address = str(self.tls.getsockname()[0])
+        return {"0.0.0.0": LOOPBACK, "::": LOOPBACK}.get(address, address)  # noqa: S104  # compared, not bound
+
+    @property
     def port(self) -> int:
         return int(self.tls.getsockname()[1])
 

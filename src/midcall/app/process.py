@@ -182,6 +182,7 @@ def _info(settings: Settings, sockets: Sockets, certificates: Certificates) -> S
     name = settings.hostnames[0] if settings.is_production and settings.hostnames else "localhost"
     return ServerInfo(
         pid=os.getpid(),
+        address=sockets.address,
         https_url=f"https://{name}:{sockets.port}",
         http_url=f"http://127.0.0.1:{sockets.http_port}",
         port=sockets.port,

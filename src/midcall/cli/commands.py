@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import midcall
-from midcall.cli import alerts, credentials, deliveries, demo, messages, serve, settings, timeline, token
+from midcall.cli import alerts, credentials, deliveries, demo, exec, messages, serve, settings, timeline, token
 from midcall.cli.help import Command, Program
 
 HELP = """
@@ -51,6 +51,7 @@ def _program(
 for _command in (serve.serve, demo.demo, credentials.credentials, token.token, alerts.alerts, timeline.timeline):
     program.command(cls=Command)(_command)
 program.command(cls=Command)(settings.settings)
+program.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})(exec.exec_)
 for _name, _group in (
     ("messages", messages.group),
     ("subscriptions", deliveries.subscriptions),
