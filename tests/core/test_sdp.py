@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from midcall.core.sdp import NO_MEDIA_SDP, Kinship, compare, peer_of
+from midcall.core.sdp import NO_MEDIA_SDP, Kinship, can_be_answer, compare, peer_of
 
 
 def description(fingerprint: str = "AA:BB", ufrag: str = "u1", setup: str = "actpass", version: int = 2) -> str:
@@ -41,3 +41,17 @@ def test_without_fingerprint_only_the_same_text_is_the_same_peer() -> None:
 
 def test_who_was_never_known_is_a_stranger() -> None:
     assert compare(None, peer_of(NO_MEDIA_SDP)) is Kinship.STRANGER
+
+
+@pytest.mark.parametrize(
+    ("sdp", "can"),
+    [
+        (description(setup="active"), True),
+        (description(setup="passive"), True),
+        (description(setup="actpass"), False),
+        (description(setup=" actpass").replace("\r\n", "\n"), False),
+        (NO_MEDIA_SDP, True),
+    ],
+)
+def test_a_description_that_leaves_the_roles_open_is_no_answer(sdp: str, can: bool) -> None:
+    assert can_be_answer(sdp) is can

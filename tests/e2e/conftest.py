@@ -151,6 +151,7 @@ async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[.
         accept: bool = True,
         browser: Browser | None = None,
         host: str | None = None,
+        callees_host: str | None = None,
         callers: dict[str, object] | None = None,
         callees: dict[str, object] | None = None,
         **options: object,
@@ -158,7 +159,7 @@ async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[.
         host = host or customer.credentials.signaling_host
         alice, bob = await open_phone(name("alice"), browser=browser), await open_phone(name("bob"), browser=browser)
         await alice.start(customer.token(alice.name), host, **options, **(callers or {}))
-        await bob.start(customer.token(bob.name), host, **options, **(callees or {}))
+        await bob.start(customer.token(bob.name), callees_host or host, **options, **(callees or {}))
         await bob.register()
         placed = await alice.connect(To=bob.name)
         answered = await bob.incoming()

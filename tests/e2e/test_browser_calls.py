@@ -239,6 +239,22 @@ async def test_a_cut_socket_is_resumed_and_nothing_sent_meanwhile_is_lost(
         assert (await pair.placed.hear(1.5)).energy > AUDIBLE
 
 
+async def test_a_call_whose_answer_was_lost_with_its_socket_is_up_once_the_page_is_back(dial, server: Server) -> None:
+    async with Cable(server.ports[0]) as cable:
+        pair = await dial(callees_host=f"localhost:{cable.port}", maxCallSignalingTimeoutMs=30_000, accept=False)
+        cable.freeze()
+        await pair.answered.accept()
+        await pair.answered.wait_for("accept")  # its answer has left the page, and goes no further than the cable
+        cable.cut()
+        await pair.answered.wait_for("reconnecting")
+        cable.mend()
+        await pair.answered.wait_for("reconnected")
+        await pair.placed.wait_for("accept")
+        heard = await asyncio.gather(pair.placed.hear(1.5), pair.answered.hear(1.5))
+        assert all(each.energy > AUDIBLE for each in heard), heard
+        assert await pair.answered.status() == await pair.placed.status() == "open"
+
+
 async def test_the_local_authority_is_trusted_without_any_flag(
     customer: Customer, dial, trusting_chromium: Callable[[Path], Awaitable[Browser]]
 ) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.core.sids import CallSid
-from midcall.ports import Invite
+from midcall.ports import DeviceId, Invite
 from support.edge import ACCOUNT, OTHER_ACCOUNT, OTHER_KEY, Client, Edge, description, kx
 
 LEG = CallSid("CA" + "c" * 32)
@@ -168,6 +168,162 @@ async def test_an_answer_that_was_queued_while_offline_takes_the_leg(edge: Edge)
     assert edge.heard("answered") == [("answered", LEG, device, description(setup="active"), 30)]
     edge.hub.taken(LEG, device)
     await back.expect("answer", callsid=LEG)
+
+
+async def test_the_resume_of_a_leg_whose_answer_was_lost_with_its_socket_is_the_answer(edge: Edge) -> None:
+    """Found by simulation: the browser sends its answer once, and afterwards only resumes."""
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    client.echoes = False
+    edge.messages.add(LEG, "1")
+    await client.expect("message", voiceeventsid=kx(1))
+    await client.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    back = await edge.listening("bob", reconnectTimeout=0)
+    answer = description(setup="active")
+    await resume(back, LEG, token, answer)
+    await edge.until(lambda: edge.heard("answered"))
+    assert edge.heard("answered") == [("answered", LEG, device, answer, 30)]
+    edge.hub.taken(LEG, device)
+    await back.expect("message", voiceeventsid=kx(1))
+    fresh = (await back.expect("answer", callsid=LEG))["reconnect"]
+    assert fresh != token
+    await back.nothing_more()
+    await resume(back, LEG, fresh, answer)
+    await back.expect("answer", callsid=LEG)
+    assert len(edge.heard("answered")) == 1
+
+
+async def test_an_answer_that_arrives_after_the_resume_that_stood_for_it_counts_no_second_time(edge: Edge) -> None:
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    answer = description(setup="active")
+    back = await edge.listening("bob")  # the old socket's end is not known yet
+    await resume(back, LEG, token, answer)
+    await edge.until(lambda: edge.heard("answered"))
+    await back.send("answer", callsid=LEG, sdp=answer)
+    await back.nothing_more()
+    await client.drop()
+    await back.nothing_more()
+    assert len(edge.heard("answered")) == 1
+    assert not edge.heard("device_gone")
+
+
+async def test_a_device_that_resumes_too_late_is_not_the_one_that_takes_the_leg(edge: Edge) -> None:
+    first, second = await edge.registered("bob"), await edge.registered("bob")
+    devices = edge.hub.registered(ACCOUNT, "bob")
+    tokens = []
+    for device, client in zip(devices, (first, second), strict=True):
+        edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+        tokens.append((await client.expect("invite"))["reconnect"])
+    await first.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    await second.send("answer", callsid=LEG, sdp=description("CC:DD", setup="active"))
+    await edge.until(lambda: edge.heard("answered"))
+    back = await edge.listening("bob")
+    await resume(back, LEG, tokens[0], description(setup="active"))
+    await edge.until(lambda: len(edge.heard("answered")) == 2)
+    edge.hub.taken(LEG, devices[1])
+    await second.expect("answer", callsid=LEG)
+    await back.expect("cancel", callsid=LEG)
+
+
+ANSWER = description(setup="active")
+
+
+class TwiceOffered(NamedTuple):
+    """A client whose old socket seems alive, and its new one, on which it was offered the leg again."""
+
+    old: Client
+    new: Client
+    first: DeviceId
+    second: DeviceId
+    token: str
+
+
+async def twice_offered(edge: Edge) -> TwiceOffered:
+    old = await edge.registered("bob")
+    (first,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(first, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await old.expect("invite"))["reconnect"]
+    new = await edge.registered("bob")
+    (second,) = set(edge.hub.registered(ACCOUNT, "bob")) - {first}
+    edge.hub.invite(second, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    assert (await new.expect("invite"))["reconnect"] != token
+    return TwiceOffered(old, new, first, second, token)
+
+
+async def test_a_resume_of_the_first_offer_answers_it_and_withdraws_the_second(edge: Edge) -> None:
+    """Found by simulation: the leg was lost with the offer that was taken back."""
+    case = await twice_offered(edge)
+    await resume(case.new, LEG, case.token, ANSWER)
+    await edge.until(lambda: edge.heard("answered"))
+    assert edge.heard("answered")[0][1:4] == (LEG, case.first, ANSWER)
+    edge.hub.taken(LEG, case.first)
+    await case.new.expect("answer", callsid=LEG)
+    await case.new.send("message", callsid=LEG, content=1, messagetype="user-defined-message", voiceeventsid=kx(7))
+    await case.new.expect("ack", voiceeventsid=kx(7))
+
+
+@pytest.mark.parametrize("decided", [False, True], ids=["before it counts", "after it counts"])
+async def test_who_answered_the_second_offer_may_resume_with_the_token_of_the_first(edge: Edge, decided: bool) -> None:
+    """Found by simulation: registering, answering and resuming cross on a client's way back."""
+    case = await twice_offered(edge)
+    await case.new.send("answer", callsid=LEG, sdp=ANSWER)
+    await edge.until(lambda: edge.heard("answered"))
+    if decided:
+        edge.hub.taken(LEG, case.second)
+        await case.new.expect("answer", callsid=LEG)
+    await resume(case.new, LEG, case.token, ANSWER)
+    await case.new.expect("answer", callsid=LEG)
+    if not decided:
+        edge.hub.taken(LEG, case.second)
+        await case.new.expect("answer", callsid=LEG)
+    await case.new.nothing_more()
+    assert edge.hub.reader(LEG) == case.second
+    assert len(edge.heard("answered")) == 1
+
+
+async def test_the_token_of_an_offer_that_is_over_takes_nothing_from_the_device_that_won(edge: Edge) -> None:
+    case = await twice_offered(edge)
+    await case.new.send("answer", callsid=LEG, sdp=ANSWER)
+    await edge.until(lambda: edge.heard("answered"))
+    edge.hub.taken(LEG, case.second)
+    await case.new.expect("answer", callsid=LEG)
+    await case.old.expect("cancel", callsid=LEG)
+    await resume(case.old, LEG, case.token, ANSWER)
+    assert (await case.old.expect("hangup", callsid=LEG))["error"]["code"] == 31209
+    assert edge.hub.reader(LEG) == case.second
+
+
+async def test_an_answer_from_a_new_socket_is_not_cancelled_while_the_old_one_seems_alive(edge: Edge) -> None:
+    old = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await old.expect("invite"))["reconnect"]
+    new = await edge.listening("bob")
+    await new.send("answer", callsid=LEG, sdp=ANSWER)
+    await new.nothing_more()
+    assert not edge.heard("answered")
+    await resume(new, LEG, token, ANSWER)
+    await edge.until(lambda: edge.heard("answered"))
+    stranger = await edge.listening("mallory")
+    await stranger.send("answer", callsid=LEG, sdp=ANSWER)
+    await stranger.expect("cancel", callsid=LEG)
+
+
+async def test_an_offer_does_not_answer_a_leg_that_rings(edge: Edge) -> None:
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+    token = (await client.expect("invite"))["reconnect"]
+    await client.send("invite", callsid=LEG, reconnect=token, sdp=description(setup="actpass"), twilio={})
+    assert (await client.expect("hangup", callsid=LEG))["error"]["code"] == 31209
+    assert not edge.heard("answered")
 
 
 async def test_what_was_not_receipted_before_an_answer_from_another_socket_comes_with_the_answer(edge: Edge) -> None:

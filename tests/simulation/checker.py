@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,14 @@ class End:
     Attributes:
         logs: the messages of a leg's log, in order.
         undelivered: (reader, sid) of what is listed.
+        ended_at: when a leg that is stored ended; infinity while it is up.
     """
 
     from_client: dict[str, list[Row]]
     to_client: dict[str, list[Row]]
     undelivered: set[tuple[str, str]]
     given_up: set[str]
+    ended_at: dict[str, float]
 
     @classmethod
     async def read(cls, store: Store, account: AccountSid, legs: Sequence[str]) -> End:
@@ -49,11 +52,13 @@ class End:
             return [Row(entry.seq, entry.sid, entry.content.decode()) for entry in entries]
 
         listed = await store.undelivered(account, None, ALL)
+        calls = [await store.call(account, CallSid(leg)) for leg in legs]
         return cls(
             from_client={leg: await log_of(leg, Log.FROM_CLIENT) for leg in legs},
             to_client={leg: await log_of(leg, Log.TO_CLIENT) for leg in legs},
             undelivered={(one.reader, one.entry.sid) for one in listed},
             given_up={one.entry.sid for one in listed},
+            ended_at={call.sid: call.ended_at or math.inf for call in calls if call is not None},
         )
 
 
@@ -70,6 +75,7 @@ def check(history: History, end: End) -> list[str]:
         *_delivered_to_clients(history, end),
         *_one_effect(history, end),
         *_reports(history),
+        *_resumes(history, end),
     ]
 
 
@@ -247,6 +253,13 @@ def _reports(history: History) -> Iterator[str]:
         numbers = [number for number, _ in first]
         if numbers != sorted(set(numbers)):
             yield f"status callbacks of {leg} came as {first}"
+
+
+def _resumes(history: History, end: End) -> Iterator[str]:
+    """A client that comes back in time gets its leg: only one that is over is refused."""
+    for leg, at in history.turned_away:
+        if end.ended_at.get(leg, 0.0) > at:
+            yield f"{leg} was refused to its client and went on"
 
 
 def _text(content: str) -> str:

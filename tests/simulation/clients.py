@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 STORE_UNAVAILABLE = 31003
+RESUME_REFUSED = 31209
 
 
 class State(Enum):
@@ -169,6 +170,8 @@ class Phone:
             case signal.ServerAnswer():
                 self._on_answer(frame)
             case signal.Hangup() | signal.Cancel():
+                if isinstance(frame, signal.Hangup) and frame.error and frame.error.code == RESUME_REFUSED:
+                    self._world.history.turned_away.append((frame.call_sid, self._world.clock.now()))
                 if frame.call_sid in (self.leg, self._temporary):
                     self._tell("call over", frame.call_sid[:8])
                     self._over()

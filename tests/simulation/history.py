@@ -89,7 +89,11 @@ class Arrived:
 
 
 class History:
-    """Everything that was seen, and (on demand) told line by line."""
+    """Everything that was seen, and (on demand) told line by line.
+
+    Attributes:
+        turned_away: legs whose resume was refused, and when (epoch seconds) their clients learnt it.
+    """
 
     def __init__(self, *, tell: bool = False) -> None:
         self.said: dict[str, Said] = {}
@@ -99,6 +103,7 @@ class History:
         self.replayed: dict[str, list[Reached]] = defaultdict(list)
         self.reported: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.arrived: dict[str, list[Arrived]] = defaultdict(list)
+        self.turned_away: list[tuple[str, float]] = []
         self.wrong: list[str] = []
         self.crashes = 0
         self.events = 0

@@ -18,6 +18,7 @@ from unittest.mock import patch
 from midcall.core import delivery
 from midcall.core.delivery import Delivered, RetryAt
 from midcall.core.messages import Appended, Entry, Log, check_leg
+from midcall.signalling import hub
 from midcall.signalling.connection import Connection
 from midcall.signalling.flush import Flusher
 from midcall.signalling.hub import Hub
@@ -296,6 +297,13 @@ def two_messages_with_one_number() -> Iterator[None]:
 @mutation()
 def nothing_sent_again_after_a_resume() -> Iterator[None]:
     with _patched((Hub, "_send_again", lambda self, carriage: None)):
+        yield
+
+
+@mutation()
+def lost_answer_not_taken_from_the_resume() -> Iterator[None]:
+    """A client that accepted a call and lost its socket is told that there is nothing to resume."""
+    with _patched((hub, "can_be_answer", lambda sdp: False)):
         yield
 
 

@@ -55,6 +55,7 @@ def end() -> End:
         to_client={LEG: [Row(number - 6, f"KX{number}", f"[{number}]") for number in (7, 8, 9)]},
         undelivered=set(),
         given_up=set(),
+        ended_at={LEG: 99.0},
     )
 
 
@@ -187,3 +188,10 @@ def test_status_callbacks_out_of_order_are_noticed(history: History, end: End) -
 def test_a_message_that_nobody_sent_is_noticed(history: History, end: End) -> None:
     history.reached[URL].append(replace(reached(4), content="invented"))
     assert "which no client sent like that" in only(check(history, end))
+
+
+def test_a_resume_that_is_refused_while_the_call_goes_on_is_noticed(history: History, end: End) -> None:
+    history.turned_away.append((LEG, 99.5))
+    assert check(history, end) == []
+    history.turned_away.append((LEG, 98.5))
+    assert "was refused to its client and went on" in only(check(history, end))

@@ -502,6 +502,7 @@ class World:
             [s.leg for s in self.history.said.values()]
             + [p.leg for p in self.history.posted]
             + [s.leg for s in self.history.subscribed]
+            + [leg for leg, _ in self.history.turned_away]
         )
         return machine.look(End.read(machine.store, ACCOUNT, list(legs)))  # type: ignore[no-any-return]
 

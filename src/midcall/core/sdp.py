@@ -16,6 +16,7 @@ NO_MEDIA_SDP: Final = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=midcall-no-media\r\n
 
 _FINGERPRINT: Final = re.compile(r"^a=fingerprint:[ \t]*(\S+)[ \t]+(\S+)", re.MULTILINE)
 _UFRAG: Final = re.compile(r"^a=ice-ufrag:[ \t]*(\S+)", re.MULTILINE)
+_OFFERS: Final = re.compile(r"^a=setup:[ \t]*actpass\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ def peer_of(sdp: str) -> Peer:
     if fingerprint is None:
         return Peer(None, None, sdp)
     return Peer(f"{fingerprint[1]} {fingerprint[2]}".lower(), ufrag[1] if ufrag else None)
+
+
+def can_be_answer(sdp: str) -> bool:
+    """Whether a description can answer an offer: only an offer leaves the DTLS roles open (RFC 8842, section 5)."""
+    return _OFFERS.search(sdp) is None
 
 
 def compare(known: Peer | None, shown: Peer) -> Kinship:

@@ -266,7 +266,7 @@ class Connection:
             case signal.ClientInvite(reconnect=None):
                 await self._on_invite(frame)
             case signal.ClientInvite(reconnect=str() as token):
-                self._hub.resume(self, frame.call_sid, token, frame.sdp)
+                self._hub.resume(self, frame.call_sid, token, frame.sdp, resume_window_s=self._resume_window_s)
             case signal.ClientAnswer():
                 self._on_answer(frame)
             case signal.Reject():
@@ -399,7 +399,9 @@ class Connection:
     def _on_answer(self, frame: signal.ClientAnswer) -> None:
         carriage = self._hub.find(self, frame.call_sid)
         if carriage is None:
-            self.send(signal.Cancel(call_sid=frame.call_sid))
+            # When it still rings, this is a client whose old socket seems alive to us; its resume will show the token.
+            if not self._hub.rings(self, frame.call_sid):
+                self.send(signal.Cancel(call_sid=frame.call_sid))
         elif carriage.role is Role.OFFERED:
             self._hub.answered(self, carriage, frame.sdp, resume_window_s=self._resume_window_s)
 

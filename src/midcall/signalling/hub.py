@@ -16,7 +16,7 @@ from typing import Final
 from midcall.core import errors, sids
 from midcall.core.errors import Refused
 from midcall.core.messages import Log
-from midcall.core.sdp import Kinship, compare, peer_of
+from midcall.core.sdp import Kinship, can_be_answer, compare, peer_of
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import Bus, Clock, DeviceId, Entropy, Invite, Nudge, Trace, TraceEvent
 from midcall.signalling.carriage import Carriage, Line, ReconnectTokens, Role, Tracked
@@ -51,10 +51,16 @@ class Counters:
 
 @dataclass(slots=True)
 class _Carried:
-    """A leg's carriages: its holder's, and those of devices that were offered it."""
+    """A leg's carriages: its holder's, and those of devices that were offered it.
+
+    Attributes:
+        withdrawn: tokens of offers that are over. A client that lost its socket is offered the leg a second time, and
+            may answer that offer and resume the first one.
+    """
 
     holder: Carriage | None = None
     offers: dict[DeviceId, Carriage] = field(default_factory=dict)
+    withdrawn: list[ReconnectTokens] = field(default_factory=list)
 
     def all(self) -> list[Carriage]:
         return [*([self.holder] if self.holder else []), *self.offers.values()]
@@ -321,9 +327,16 @@ class Hub:
         carried = self._legs.get(leg)
         return next((c for c in carried.all() if c.line is None and c.belongs_to(line)), None) if carried else None
 
+    def rings(self, line: Line, call_sid: str) -> bool:
+        """Whether a leg is offered to any device of the connection's account and identity."""
+        sid = sids.parse(call_sid, "CA")
+        carried = self._legs.get(CallSid(sid)) if sid is not None else None
+        return carried is not None and any(offer.belongs_to(line) for offer in carried.offers.values())
+
     def answered(self, line: Line, carriage: Carriage, sdp: str, *, resume_window_s: float) -> None:
         """A device takes the leg it was offered; the switch decides whether that counts, and calls `taken`."""
         if carriage.line is not line:
+            self._withdraw_second_offer(line, carriage.leg)
             self._move(carriage, line)
             self._send_again(carriage)  # a resume that follows finds nothing moved
         carriage.role = Role.ANSWERED
@@ -360,13 +373,21 @@ class Hub:
         carriage.answer_sdp = None
         self.calls.reinvited(carriage.leg, sdp)
 
-    def resume(self, line: Line, call_sid: str, token: str, sdp: str) -> None:
+    def resume(self, line: Line, call_sid: str, token: str, sdp: str, *, resume_window_s: float) -> None:
         """Bring a leg to this connection: after a lost socket, in an ICE restart, or where it already is.
+
+        A client resumes only what it has placed or accepted, and shows the description it has. So a leg that is still
+        ringing for it was accepted, and its `answer` was lost with the socket: the resume is the answer.
 
         Raises:
             Refused: RESUME_REFUSED for an unknown leg, a wrong token, a stranger's token, or another peer.
         """
         carriage = self._resumable(line, call_sid, token)
+        if carriage is not None and carriage.role is Role.OFFERED and can_be_answer(sdp):
+            self.counters.resumes += 1
+            carriage.tokens.use(token)
+            self.answered(line, carriage, sdp, resume_window_s=resume_window_s)
+            return
         shown = peer_of(sdp)
         kinship = compare(carriage.peer, shown) if carriage else Kinship.STRANGER
         if carriage is None or kinship is Kinship.STRANGER:
@@ -461,11 +482,29 @@ class Hub:
     def _resumable(self, line: Line, call_sid: str, token: str) -> Carriage | None:
         sid = sids.parse(call_sid, "CA")
         carried = self._legs.get(CallSid(sid)) if sid is not None else None
-        candidates = carried.all() if carried is not None else []
-        found = next((c for c in candidates if c.tokens.accepts(token)), None)
+        if carried is None:
+            return None
+        found = next((c for c in carried.all() if c.tokens.accepts(token)), None)
+        if found is None or found.role is Role.OFFERED:
+            found = self._answered_instead(line, carried, token) or found
         if found is None or found.hung_up or (found.line is not line and not found.belongs_to(line)):
             return None
         return found
+
+    def _answered_instead(self, line: Line, carried: _Carried, token: str) -> Carriage | None:
+        """What a client has answered on this socket, when the token is of an earlier offer of the same leg."""
+        own = next((c for c in carried.all() if c.line is line and c.role is not Role.OFFERED), None)
+        earlier = [*carried.withdrawn, *(offer.tokens for offer in carried.offers.values())]
+        return own if own is not None and any(tokens.accepts(token) for tokens in earlier) else None
+
+    def _withdraw_second_offer(self, line: Line, leg: CallSid) -> None:
+        """A client that was offered the leg again on its new socket speaks for the first offer."""
+        second = line.carriages.get(leg)
+        if second is not None:
+            carried = self._legs[leg]
+            carried.offers.pop(second.device, None)
+            carried.withdrawn.append(second.tokens)
+            self._release(second)
 
     def _send_answer(self, carriage: Carriage, sdp: str | None) -> None:
         if carriage.line is None:
@@ -503,6 +542,7 @@ class Hub:
         for carriage in carried.offers.values():
             if carriage.line is not None and carriage.line is not winner and not carriage.hung_up:
                 carriage.line.send(signal.Cancel(call_sid=carriage.leg))
+            carried.withdrawn.append(carriage.tokens)
             self._release(carriage)
         carried.offers.clear()
 
