@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from midcall.certs.authority import Certificates, ensure
-from midcall.certs.vendor import KEPT_CONTEXTS, VendorContexts, is_vendor_host
+from midcall.certs.vendor import KEPT_CONTEXTS, VendorContexts, can_be_certified
 
 
 def now() -> dt.datetime:
@@ -112,4 +112,4 @@ def test_nothing_but_the_files_of_the_installation_is_left_behind(files: Certifi
     ],
 )
 def test_what_is_a_vendor_host(name: str, expected: bool) -> None:
-    assert is_vendor_host(name) is expected
+    assert can_be_certified(name) is expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -191,3 +192,44 @@ async def test_a_stopped_server_is_told_to_the_program(serve: Serve, tmp_path: P
     out, err = await process.communicate()
     assert out == b"midcall: the server has stopped; start it again with: midcall serve\n"
     assert b"502" in err
+
+
+async def variables(midcall: Midcall, data_dir: Path, **environment: str) -> dict[str, str | None]:
+    """What --print-env tells programs."""
+    done = await midcall("exec", "--data-dir", str(data_dir), "--print-env", "--format", "json", **environment)
+    told: dict[str, str | None] = json.loads(done.out)
+    return told
+
+
+async def test_a_shell_that_takes_over_the_variables_reaches_the_server(data_dir: Path) -> None:
+    midcall = shlex.join([*MIDCALL, "exec", "--data-dir", str(data_dir), "--print-env"])
+    script = f'eval "$({midcall})"; {FETCH % "$TWILIO_AUTH_TOKEN"}; echo; echo ${{TWILIO_REGION-none}}'
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT | {"TWILIO_REGION": "ie1"}
+    )
+    out, _ = await process.communicate()
+    account, region = out.decode().splitlines()
+    assert json.loads(account)["status"] == "active"
+    assert region == "none"
+
+
+async def test_printed_variables_lead_to_the_servers_own_port_and_to_files_that_stay(
+    midcall: Midcall, data_dir: Path
+) -> None:
+    told = await variables(midcall, data_dir)
+    server = json.loads((data_dir / "server.json").read_text())
+    assert told["HTTPS_PROXY"] == told["http_proxy"] == server["http_url"]
+    assert told["TWILIO_EDGE"] is None
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        assert told[name] == str(data_dir / "trust" / "ca-bundle.pem")
+    assert (data_dir / "trust" / "ca-bundle.pem").stat().st_mode & 0o077 == 0o044  # inside a folder of 0700
+
+
+async def test_the_python_library_runs_under_printed_variables(midcall: Midcall, data_dir: Path) -> None:
+    told = {name: value for name, value in (await variables(midcall, data_dir)).items() if value is not None}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from twilio.rest import Client; print(Client().applications.list()[0].friendly_name)"),
+        stdout=asyncio.subprocess.PIPE,
+        env=ENVIRONMENT | told,
+    )
+    assert (await process.communicate())[0] == b"Made by Midcall\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+
+from midcall.app.tunnels import Tunnels
+from midcall.rest.edge import CONNECT
 
 LOOPBACK: Final = "127.0.0.1"
 BACKLOG: Final = 1024
@@ -114,6 +118,7 @@ class Sites:
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,
         )
+        application[CONNECT] = Tunnels(tls, lambda: _protocol(runner)).handle
         await runner.setup()
         try:
             await web.SockSite(runner, sockets.tls, ssl_context=tls, backlog=BACKLOG).start()
@@ -126,3 +131,9 @@ class Sites:
     async def close(self) -> None:
         """Take no more connections, let running requests finish for a moment, close what is open."""
         await self._runner.cleanup()
+
+
+def _protocol(runner: web.AppRunner) -> asyncio.Protocol:
+    """Serves the application on one more connection."""
+    assert runner.server is not None
+    return runner.server()

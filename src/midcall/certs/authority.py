@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-VENDOR_DOMAIN: Final = "twilio.com"
-VENDOR_NAMES: Final = (f"*.{VENDOR_DOMAIN}",)
+from midcall.core import vendor
+
+VENDOR_NAMES: Final = (f"*.{vendor.DOMAIN}",)
 """A wildcard stands for one label; for deeper hosts `certs.vendor` makes certificates when a client names one."""
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -279,7 +280,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 def _permitted(hostnames: Sequence[str]) -> list[x509.GeneralName]:
     networks = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
-    domains = ["localhost", VENDOR_DOMAIN]
+    domains = ["localhost", vendor.DOMAIN]
     for name in hostnames:
         address = _address(name)
         if address is None:

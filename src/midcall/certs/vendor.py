@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from midcall.certs.authority import VENDOR_DOMAIN, Certificates, chain_for
+from midcall.certs.authority import Certificates, chain_for
+from midcall.core.vendor import DOMAIN, is_vendor_host
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +29,15 @@ MAX_NAME: Final = 253
 MAX_LABELS: Final = 6
 
 
-def is_vendor_host(name: str) -> bool:
-    """Whether the name is the vendor's domain or a host in it."""
+def can_be_certified(name: str) -> bool:
+    """Whether the name is a vendor host that a certificate may be made for: clients may ask for anything."""
     labels = name.lower().split(".")
-    inside = name.lower() == VENDOR_DOMAIN or name.lower().endswith("." + VENDOR_DOMAIN)
-    return inside and len(name) <= MAX_NAME and len(labels) <= MAX_LABELS and all(map(_LABEL.fullmatch, labels))
+    return (
+        is_vendor_host(name)
+        and len(name) <= MAX_NAME
+        and len(labels) <= MAX_LABELS
+        and all(map(_LABEL.fullmatch, labels))
+    )
 
 
 class VendorContexts:
@@ -77,7 +82,7 @@ class VendorContexts:
         default = self._files.server_context()
 
         def choose(handshake: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            if name is None or not is_vendor_host(name) or _is_one_label_deep(name):
+            if name is None or not can_be_certified(name) or _is_one_label_deep(name):
                 return
             try:
                 handshake.context = self.context(name)
@@ -89,4 +94,4 @@ class VendorContexts:
 
 
 def _is_one_label_deep(name: str) -> bool:
-    return name.count(".") == VENDOR_DOMAIN.count(".") + 1
+    return name.count(".") == DOMAIN.count(".") + 1

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+CONNECT: Final[web.AppKey[HttpHandler]] = web.AppKey("connect")
+"""Who answers CONNECT, if anybody. Its target is no path, so no route finds it."""
+
 JSON_TYPE: Final = "application/json;charset=utf-8"
 REQUEST_ID: Final = web.RequestKey("request id", str)
 STREAM_CHUNK: Final = 32 * 1024
@@ -74,6 +77,8 @@ class Edge:
         @web.middleware
         async def envelope(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
             unknown = request.match_info.http_exception
+            if unknown is not None and request.method == hdrs.METH_CONNECT and CONNECT in request.app:
+                return await request.app[CONNECT](request)
             if not request.path.startswith(API_PATHS) and unknown is None:
                 return await handler(request)
             return await self._enveloped(request, handler)
