@@ -333,6 +333,23 @@ async def test_a_second_offer_takes_the_legs_place_in_its_bridge(studio: Studio)
     assert not any(isinstance(event, MediaLost) for event in studio.ledger.events)
 
 
+async def test_a_leg_that_waits_for_an_answer_can_be_given_an_offer_instead(studio: Studio) -> None:
+    """Another device takes a ringing call over."""
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await studio.called_by(caller, A)
+    studio.do(MakeOffer(leg=B, like=A))
+    offer = (await studio.ledger.take(OfferReady, B)).sdp
+    late = studio.client()
+    answer = await late.answer(offer)
+    await studio.called_by(callee, B)
+    studio.do(Join(leg=A, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+    studio.do(ApplyAnswer(leg=B, answer=answer))
+    assert (await studio.ledger.take(MediaFailed, B)).peers_fault
+    await callee.more()
+    assert callee.hears(1000)
+
+
 async def test_the_answer_to_a_second_offer_has_a_later_version(webrtc: Studio) -> None:
     origins = []
     for _ in range(2):

@@ -142,6 +142,11 @@ class RandomCalls(RuleBasedStateMachine):
         if ringing := self.ringing:
             self.both(lambda world: world.tell(_pick(ringing, pick), events.Answered(device, "an answer", 30.0)))
 
+    @rule(pick=picks, device=st.sampled_from(NAMES))
+    def a_device_is_taken_over_from(self, pick: int, device: str) -> None:
+        if ringing := self.ringing:
+            self.both(lambda world: world.tell(_pick(ringing, pick), events.TakenOver(device, "an offer", 30.0)))
+
     @rule(pick=picks)
     def a_device_rejects(self, pick: int) -> None:
         if ringing := self.ringing:

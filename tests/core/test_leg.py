@@ -265,6 +265,25 @@ def test_the_second_answer_changes_nothing() -> None:
     assert world.leg(sid).holder == "bob-phone" and world.leg(sid).status is Status.IN_PROGRESS
 
 
+def test_a_takeover_answers_the_leg_with_an_offer_of_its_own() -> None:
+    world, sid = rung()
+    world.tell(sid, events.TakenOver("bob-phone", "an offer", 45.0))
+    leg = world.leg(sid)
+    assert (leg.status, leg.holder, leg.resume_window_s) == (Status.IN_PROGRESS, "bob-phone", 45.0)
+    assert world.of(sid, AcceptAnswer) == []
+    assert world.of(sid, AnswerOffer, ShowTaken) == [AnswerOffer("an offer"), ShowTaken("bob-phone")]
+    assert world.shown(sid) == [ShowAnswer("answer to an offer")]
+
+
+@pytest.mark.parametrize("device", ["stranger", "bob-laptop"])
+def test_only_a_ringing_leg_can_be_taken_over_and_only_from_a_device_that_it_rings_at(device: str) -> None:
+    world, sid = rung(answer=device == "bob-laptop")
+    status = world.leg(sid).status
+    world.tell(sid, events.TakenOver(device, "an offer", 45.0))
+    assert world.leg(sid).status is status
+    assert world.of(sid, AnswerOffer) == []
+
+
 def test_a_rejection_by_one_device_is_busy_for_all() -> None:
     world, sid = rung()
     world.tell(sid, events.Rejected("bob-laptop"))

@@ -20,6 +20,7 @@ _HELP = {
     "resent": "Frames sent again because they had no receipt.",
     "resumes": "Calls that moved to another connection.",
     "refused_resumes": "Calls that could not be resumed.",
+    "takeovers": "Ringing calls that another device took over.",
 }
 
 

@@ -57,6 +57,18 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Somebody with a device's `connectToken` answers in its place, with an offer of its own.
+
+    `device` is the one that was offered the leg: the leg's messages go on where it stopped.
+    """
+
+    device: str
+    offer: str
+    resume_window_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     device: str
 
@@ -261,7 +273,9 @@ class ServerStopped:
 
 
 OfMedia = OfferMade | AnswerMade | MediaUp | MediaDown | MediaBroke
-OfClient = Answered | Rejected | HungUp | Reinvited | Pressed | WentAway | CameBack | DeviceJoined | DeviceLost
+OfClient = (
+    Answered | TakenOver | Rejected | HungUp | Reinvited | Pressed | WentAway | CameBack | DeviceJoined | DeviceLost
+)
 OfTwiml = TwimlArrived | TwimlFailed
 OfDial = DialRang | DialAnswered | DialOver
 ToChild = Canceled | RingTimedOut | Dropped

@@ -202,7 +202,11 @@ class Leg:
             case events.Answered(device, sdp, resume_window_s):
                 if self.status is Status.RINGING and device in self.offered:
                     self.resume_window_s = resume_window_s
-                    yield from self._answered(device, sdp, now)
+                    yield from self._answered(device, AcceptAnswer(sdp), now)
+            case events.TakenOver(device, offer, resume_window_s):
+                if self.status is Status.RINGING and device in self.offered:
+                    self.resume_window_s = resume_window_s
+                    yield from self._answered(device, AnswerOffer(offer), now)
             case events.Rejected(device):
                 if self.status is Status.RINGING and device in self.offered:
                     self.offered.remove(device)
@@ -240,11 +244,11 @@ class Leg:
         if self.status is Status.RINGING:
             yield InviteDevices((device,), self.offer)
 
-    def _answered(self, device: str, sdp: str, now: float) -> Iterator[LegEffect]:
+    def _answered(self, device: str, media: AcceptAnswer | AnswerOffer, now: float) -> Iterator[LegEffect]:
         self.holder = device
         self.offered = []
         self.timers.pop(Timer.RING, None)
-        yield AcceptAnswer(sdp)
+        yield media
         yield from self.pick_up(now)
         yield ShowTaken(device)
         if self.dialed_by is not None:
@@ -288,7 +292,7 @@ class Leg:
                 if self.is_placed and self.answer is None:
                     self.answer = sdp
                     yield from self.show(self.goal)
-                else:  # an ICE restart: the SDK takes its SDP from an `answer` only, which makes the call open there
+                else:  # an ICE restart or a takeover: the SDK takes the SDP from an `answer`, which opens its call
                     self.shown = Shown.ANSWERED
                     yield ShowAnswer(sdp)
             case events.MediaUp():

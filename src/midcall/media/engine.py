@@ -198,6 +198,9 @@ class AiortcEngine:
             raise
         if leg.fresh is not None:
             self._close_peer(leg.fresh, farewell=False)
+        if leg.offered is not None:  # a device with an offer of its own took the ringing leg over
+            self._close_peer(leg.offered)
+            leg.offered = None
         leg.fresh = peer
         return answer
 

@@ -118,6 +118,7 @@ class Carriage:
         peer: who made the client's newest description.
         answer_sdp: our newest answer to the client's offer, while its receipt is missing.
         position: the last message that was sent, on whichever socket.
+        taken_over: the client took a ringing leg over with a connect token, so its `answer` needs our description.
         hung_up: the client has ended the leg; it needs no `hangup` from us.
         closed: the leg is over, or elsewhere.
         flushing, flush_again, stalled: the flusher is at work, was woken meanwhile, has met a full window.
@@ -137,6 +138,7 @@ class Carriage:
     peer: Peer | None = None
     answer_sdp: str | None = None
     position: int = BEFORE_THE_FIRST
+    taken_over: bool = False
     hung_up: bool = False
     closed: bool = False
     flushing: bool = False

@@ -47,6 +47,7 @@ class Counters:
     resent: int = 0
     resumes: int = 0
     refused_resumes: int = 0
+    takeovers: int = 0
 
 
 @dataclass(slots=True)
@@ -175,7 +176,7 @@ class Hub:
             self._soon(lambda: self.calls.hung_up(leg))
         elif carriage.line is None:
             self._soon(lambda: self._still_away(carriage))
-        else:
+        elif not carriage.taken_over:
             self._send_answer(carriage, None)
             self._flusher.wake(carriage)
 
@@ -374,19 +375,20 @@ class Hub:
         self.calls.reinvited(carriage.leg, sdp)
 
     def resume(self, line: Line, call_sid: str, token: str, sdp: str, *, resume_window_s: float) -> None:
-        """Bring a leg to this connection: after a lost socket, in an ICE restart, or where it already is.
+        """Bring a leg to this connection: after a lost socket, in an ICE restart, where it already is, or away from
+        the device that it rings at.
 
         A client resumes only what it has placed or accepted, and shows the description it has. So a leg that is still
-        ringing for it was accepted, and its `answer` was lost with the socket: the resume is the answer.
+        ringing for it was accepted, and its `answer` was lost with the socket: the resume is the answer. With an offer
+        another device takes the leg over; it shows the first one's connect token.
 
         Raises:
-            Refused: RESUME_REFUSED for an unknown leg, a wrong token, a stranger's token, or another peer.
+            Refused: RESUME_REFUSED for an unknown leg, a wrong token, a stranger's token, or another peer of a leg
+                that was answered.
         """
         carriage = self._resumable(line, call_sid, token)
-        if carriage is not None and carriage.role is Role.OFFERED and can_be_answer(sdp):
-            self.counters.resumes += 1
-            carriage.tokens.use(token)
-            self.answered(line, carriage, sdp, resume_window_s=resume_window_s)
+        if carriage is not None and carriage.role is Role.OFFERED:
+            self._take(line, carriage, token, sdp, resume_window_s)
             return
         shown = peer_of(sdp)
         kinship = compare(carriage.peer, shown) if carriage else Kinship.STRANGER
@@ -409,6 +411,33 @@ class Hub:
         self._flusher.wake(carriage)
         if carriage.role is Role.HOLDER and (moved or kinship is Kinship.ICE_RESTART):
             self.calls.back(carriage.leg, sdp if kinship is Kinship.ICE_RESTART else None)
+
+    def _take(self, line: Line, carriage: Carriage, token: str, sdp: str, resume_window_s: float) -> None:
+        """A leg that rings is answered by a resume, or taken over."""
+        carriage.tokens.use(token)
+        # Clients without media show the same description in both cases; where the first device is there it is another.
+        elsewhere = carriage.line is not None and carriage.line is not line
+        if can_be_answer(sdp) and not (elsewhere and peer_of(sdp).fingerprint is None):
+            self.counters.resumes += 1
+            self.answered(line, carriage, sdp, resume_window_s=resume_window_s)
+        else:
+            self._take_over(line, carriage, sdp, resume_window_s)
+
+    def _take_over(self, line: Line, carriage: Carriage, sdp: str, resume_window_s: float) -> None:
+        """A device answers for another one. The carriage moves to it, so that messages go on behind the last receipt
+        of the first device, and a second use of the token finds the leg answered."""
+        self.counters.takeovers += 1
+        first = carriage.line
+        if first is not line:
+            self._withdraw_second_offer(line, carriage.leg)
+            self._move(carriage, line)
+            self._send_again(carriage)
+            if first is not None:
+                first.send(signal.Cancel(call_sid=carriage.leg))
+        carriage.role = Role.ANSWERED
+        carriage.taken_over = True
+        carriage.peer = peer_of(sdp)
+        self.calls.taken_over(carriage.leg, carriage.device, sdp, resume_window_s)
 
     def reply(self, line: Line, carriage: Carriage, frame: signal.Frame) -> None:
         """Answer a message: tracked while the leg lives, so that a lost ack comes again on resume."""

@@ -253,6 +253,12 @@ class Calls:
         window = max(resume_window_s, self._resume_floor_s)
         self._legs.tell(leg, events.Answered(device, sdp, window))
 
+    def taken_over(self, leg: CallSid, device: DeviceId, offer: str, resume_window_s: float) -> None:
+        """Another device of the identity answers for the one that was offered the leg; answered through
+        `Devices.answer` with an SDP."""
+        window = max(resume_window_s, self._resume_floor_s)
+        self._legs.tell(leg, events.TakenOver(device, offer, window))
+
     def rejected(self, leg: CallSid, device: DeviceId) -> None:
         """A device turned the leg down; that ends it for all devices of the identity."""
         self._legs.tell(leg, events.Rejected(device))
