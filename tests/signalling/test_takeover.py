@@ -255,6 +255,7 @@ async def test_an_answer_of_the_first_device_that_crosses_the_takeover_changes_n
     await take(second, token)
     await first.expect("cancel", callsid=LEG)
     await first.send("answer", callsid=LEG, sdp=description(setup="active"))
+    await first.nothing_more()
     edge.hub.taken(LEG, device)
     edge.hub.answer(LEG, "v=answer")
     await second.expect("answer", callsid=LEG, sdp="v=answer")
