@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NewType, Protocol, TypeVar
 
 from midcall.core.accounts import Account, ApiKey, Application
-from midcall.core.alerts import Alert
+from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
@@ -363,7 +363,9 @@ class Store(Protocol):
 
     async def add_alert(self, alert: Alert) -> None: ...
 
-    async def alerts(self, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]: ...
+    async def alert(self, account: AccountSid, sid: str) -> Alert | None: ...
+
+    async def alerts(self, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]: ...
 
 
 # ---------------------------------------------------------------------------------------------------------------- bus
@@ -400,7 +402,8 @@ class Request:
         redirects: how many are followed (301, 302 and 303 become GET); 0 returns the 3xx.
         resign: makes new headers for a redirect's target; None keeps them.
         body_cap: more bytes than this end the request with the error `body too large`.
-        status_only: the answer's status is all that counts: its body is thrown away, however long or broken.
+        status_only: the answer's status is all that counts: its body is thrown away but for its beginning, however
+            long or broken.
     """
 
     method: str
@@ -427,7 +430,7 @@ class Outcome:
             answer, 11215 redirects, 11750 body too large, 21205-like guard refusal is 11205), None with a status.
         reason: one sentence for a person; empty with a status.
         headers: of the answer, lower-case names.
-        body: up to the cap.
+        body: up to the cap; of `status_only` its first bytes, as they came, for people to read.
         url: the URL that answered, after redirects.
         duration_s: from start to end.
     """
@@ -673,8 +676,10 @@ class TraceEvent:
 class Trace(Protocol):
     def record(self, event: TraceEvent) -> None: ...
 
-    async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> Sequence[TraceEvent]:
-        """Oldest first."""
+    async def timeline(
+        self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
+    ) -> Sequence[TraceEvent]:
+        """The newest events up to the limit, of some kinds or of all, oldest first."""
 
     async def forget(self, account: AccountSid, leg: CallSid) -> None:
         """Delete the leg's timeline, as its call is deleted."""

@@ -11,6 +11,7 @@ import pytest
 
 from midcall.core import errors
 from midcall.core.accounts import AccountStatus
+from midcall.core.alerts import ANY_ALERT, AlertFilter, Level
 from midcall.core.calls import CallFilter, Status
 from midcall.core.delivery import Delivered, EndLane, RetryAt, StepOver
 from midcall.core.errors import Refused, Rule
@@ -359,7 +360,7 @@ async def test_live_owners_are_listed_oldest_first_rooms_included(store: Store) 
 
 async def test_an_actor_step_saves_its_alerts(store: Store) -> None:
     await store.save(replace(step(), alerts=[alert(1), alert(2)]))
-    assert (await store.alerts(ACCOUNT, None, FIRST_PAGE)).rows == [alert(2), alert(1)]
+    assert (await store.alerts(ACCOUNT, ANY_ALERT, FIRST_PAGE)).rows == [alert(2), alert(1)]
 
 
 # appending messages
@@ -994,7 +995,7 @@ async def everything_about(store: Store, number: int) -> list[object]:
         list(await store.undelivered(ACCOUNT, leg, 10)),
         list(await store.subscriptions(ACCOUNT, leg)),
         list(await store.lanes(ACCOUNT, leg, 10)),
-        page(await store.alerts(ACCOUNT, leg, FIRST_PAGE)),
+        page(await store.alerts(ACCOUNT, AlertFilter(call_sid=leg), FIRST_PAGE)),
     ]
 
 
@@ -1039,11 +1040,36 @@ async def test_alerts_are_listed_newest_first_for_an_account_or_one_call(store: 
     rows = [alert(1), alert(2, leg=None), replace(alert(3), line=None, request_url=None), alert(4, leg=call_sid(2))]
     for row in rows:
         await store.add_alert(row)
-    assert (await store.alerts(ACCOUNT, None, FIRST_PAGE)).rows == rows[::-1]
-    assert (await store.alerts(ACCOUNT, LEG, FIRST_PAGE)).rows == [rows[2], rows[0]]
-    assert (await store.alerts(account_sid(2), LEG, FIRST_PAGE)).rows == []
-    older = await store.alerts(ACCOUNT, LEG, PageRequest(5, after=rows[2].sid))
+    assert (await store.alerts(ACCOUNT, ANY_ALERT, FIRST_PAGE)).rows == rows[::-1]
+    assert (await store.alerts(ACCOUNT, AlertFilter(call_sid=LEG), FIRST_PAGE)).rows == [rows[2], rows[0]]
+    assert (await store.alerts(account_sid(2), AlertFilter(call_sid=LEG), FIRST_PAGE)).rows == []
+    older = await store.alerts(ACCOUNT, AlertFilter(call_sid=LEG), PageRequest(5, after=rows[2].sid))
     assert older.rows == [rows[0]]
+
+
+async def test_alerts_are_found_by_level_and_time(store: Store) -> None:
+    rows = [replace(alert(number), level=Level.ERROR if number % 2 else Level.WARNING) for number in range(1, 6)]
+    for row in rows:
+        await store.add_alert(row)
+
+    async def found(**where: Any) -> list[int]:
+        result = await store.alerts(ACCOUNT, AlertFilter(**where), FIRST_PAGE)
+        return [rows.index(row) + 1 for row in result.rows]
+
+    assert await found(level="error") == [5, 3, 1]
+    assert await found(level="notice") == []
+    assert await found(since=NOW + 2, before=NOW + 4) == [3, 2]
+    assert await found(call_sid=LEG, level="warning", before=NOW + 3) == [2]
+    first = await store.alerts(ACCOUNT, AlertFilter(level="error"), PageRequest(1))
+    assert (first.has_next, first.following) == (True, rows[2].sid)
+
+
+async def test_one_alert_is_found_by_its_accounts_only(store: Store) -> None:
+    row = replace(alert(1), request_method="POST", webhook="lane/entry")
+    await store.add_alert(row)
+    assert await store.alert(ACCOUNT, row.sid) == row
+    assert await store.alert(account_sid(2), row.sid) is None
+    assert await store.alert(ACCOUNT, alert(2).sid) is None
 
 
 # order

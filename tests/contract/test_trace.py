@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ async def test_a_long_timeline_keeps_its_newest_events_within_the_limit(trace: T
     for number in range(10):
         trace.record(event(number))
     assert list(await trace.timeline(ACCOUNT, LEG, 3)) == [event(7), event(8), event(9)]
+
+
+async def test_a_timeline_may_be_of_some_kinds_only(trace: Trace) -> None:
+    for number in range(6):
+        trace.record(replace(event(number), kind=("a.one", "a.two", "b.one")[number % 3]))
+    kinds = [found.kind for found in await trace.timeline(ACCOUNT, LEG, 3, kinds=("a.one", "b.one"))]
+    assert kinds == ["b.one", "a.one", "b.one"]
+    assert await trace.timeline(ACCOUNT, LEG, 3, kinds=("a", "')")) == []
 
 
 async def test_a_forgotten_leg_has_no_timeline_and_others_keep_theirs(trace: Trace) -> None:

@@ -18,6 +18,7 @@ from servers import ENVIRONMENT, Server
 
 from midcall.sdk import Call, Device
 from midcall.sdk.transport import Transport
+from midcall.wire.notices import snake_case
 from midcall.wire.signal import HEARTBEAT
 
 TOKEN = "I-Twilio-Idempotency-Token"
@@ -91,6 +92,27 @@ async def state_of(customer: Customer, call: str, sid: str, wanted: str) -> Any:
             if body.get("state") == wanted:  # before it is stored there is none
                 return body
             await asyncio.sleep(0.02)  # a resource has no event to wait for
+
+
+async def test_events_are_what_the_application_was_asked(server: Server, customer: Customer) -> None:
+    async with open_call(customer) as call:
+        leg = call.parameters["CallSid"]
+        await customer.subscribe(leg)
+        await customer.asked("messages", Sid=str(call.send_message({"a": ["ä", 1.50]})))
+        _, body = await ask(customer, "GET", f"Calls/{leg}/Events.json")
+    told = [
+        (event["request"]["url"].removeprefix(f"{customer.url}/"), event["request"]["parameters"])
+        for event in body["events"]
+    ]
+    heard = [
+        (hook.path, {snake_case(name): value for name, value in hook.fields.items()})
+        for hook in customer.hooks
+        if hook.fields["CallSid"] == leg
+    ]
+    assert told == heard[: len(told)] and {path for path, _ in told} >= {"voice", "messages"}
+    (voice, *_) = body["events"]
+    assert voice["response"]["content_type"].startswith("text/xml")
+    assert voice["response"]["response_body"].startswith("<Response>")
 
 
 async def test_a_call_is_told_from_both_sides(server: Server, customer: Customer) -> None:

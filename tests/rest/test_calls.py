@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from midcall.core.alerts import ANY_ALERT
 from midcall.core.calls import CallFilter, Direction, Status
 from midcall.core.sids import CallSid
 from midcall.ports import PageRequest
@@ -57,7 +58,8 @@ async def test_a_created_call_is_queued_and_shows_every_field(edge: Edge) -> Non
     assert (shown["to_formatted"], shown["from_formatted"]) == ("bob", "alice")
     assert (shown["price_unit"], shown["queue_time"], shown["duration"]) == ("USD", "0", None)
     assert shown["uri"] == f"{A}/Calls/{shown['sid']}.json"
-    assert set(shown["subresource_uris"]) == {"user_defined_messages", "user_defined_message_subscriptions"}
+    names = {"events", "notifications", "user_defined_messages", "user_defined_message_subscriptions"}
+    assert set(shown["subresource_uris"]) == names
 
 
 async def test_everything_that_was_asked_reaches_the_switch(edge: Edge) -> None:
@@ -107,17 +109,17 @@ async def test_url_wins_over_twiml_and_a_warning_says_so(edge: Edge) -> None:
     answer = await edge.ask("POST", "/Calls.json", NEW | {"Twiml": "<Response/>"})
     assert (edge.calls.created[0].url, edge.calls.created[0].twiml) == (NEW["Url"], None)
     await edge.ask("POST", "/Calls.json", NEW)
-    (alert,) = (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    (alert,) = (await edge.store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows
     assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 32019, "warning")
 
 
 async def test_parameters_without_effect_leave_a_warning_where_somebody_would_wait_for_one(edge: Edge) -> None:
     quiet = {"Record": "false", "Trim": "do-not-trim", "CallReason": "a reason", "MachineDetectionTimeout": "30"}
     await edge.ask("POST", "/Calls.json", NEW | quiet)
-    assert not (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    assert not (await edge.store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows
     loud = {"Record": "true", "MachineDetection": "Enable", "Byoc": "BY" + "b" * 32}
     answer = await edge.ask("POST", "/Calls.json", NEW | quiet | loud)
-    (alert,) = (await edge.store.alerts(ACCOUNT, None, PageRequest())).rows
+    (alert,) = (await edge.store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows
     assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 20001, "warning")
     assert all(name in alert.reason for name in loud) and "Trim" not in alert.reason
 

@@ -11,18 +11,29 @@ from midcall.core.accounts import ApiKey, Application
 from midcall.core.alerts import Alert, Level
 from midcall.core.lanes import LaneState, Replay
 from midcall.core.messages import Draft, Limits, Log, Subscription
-from midcall.core.sids import AlertSid, ApplicationSid, CallSid, KeySid, MessageSid, ReplaySid, SubscriptionSid
+from midcall.core.numbers import PhoneNumber
+from midcall.core.sids import (
+    AlertSid,
+    ApplicationSid,
+    CallSid,
+    KeySid,
+    MessageSid,
+    PhoneNumberSid,
+    ReplaySid,
+    SubscriptionSid,
+)
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import AnyEndpoint
 from support.rest import ACCOUNT, CALL, NOW, OTHER, Edge, a_call
 
 THEIRS = "7" * 32
-SIDS = {"CallSid": f"CA{THEIRS}"} | {prefix: f"{prefix}{THEIRS}" for prefix in ("CA", "AP", "SK", "ZY", "KX", "RP")}
+PREFIXES_OF_SIDS = ("CA", "AP", "SK", "ZY", "KX", "RP", "NO", "PN")
+SIDS = {"CallSid": f"CA{THEIRS}"} | {prefix: f"{prefix}{THEIRS}" for prefix in PREFIXES_OF_SIDS}
 FORM = {"Content": "1", "Callback": "https://thief.example/", "Status": "completed", "FriendlyName": "mine now"}
 
 INSTANCES = [each for each in ENDPOINTS if {"CallSid", "Sid"} & set(each.path_names) and each.sid_prefix != "AC"]
-OF_AN_ACCOUNT = [each for each in ENDPOINTS if each.path_names]
-LISTS = [each for each in ENDPOINTS if each.name.startswith("List")]
+OF_AN_ACCOUNT = [each for each in ENDPOINTS if "AccountSid" in each.path_names or each.sid_prefix == "AC"]
+LISTS = [each for each in ENDPOINTS if each.name.startswith("List") and each.name != "ListCallEvent"]  # no sids in it
 
 
 PREFIXES = {
@@ -32,6 +43,9 @@ PREFIXES = {
     "ListKey": "SK",
     "ListSigningKey": "SK",
     "ListAlert": "NO",
+    "ListNotification": "NO",
+    "ListCallNotification": "NO",
+    "ListIncomingPhoneNumber": "PN",
     "ListUserDefinedMessage": "KX",
     "ListDelivery": "KX",
     "ListUndelivered": "KX",
@@ -69,6 +83,16 @@ async def shared(edge: Edge) -> AsyncIterator[Edge]:
     await store.put_application(
         Application(
             sid=ApplicationSid(SIDS["AP"]), account_sid=OTHER, friendly_name="theirs", created_at=NOW, updated_at=NOW
+        )
+    )
+    await store.put_phone_number(
+        PhoneNumber(
+            sid=PhoneNumberSid(SIDS["PN"]),
+            account_sid=OTHER,
+            number="+15005550123",
+            friendly_name="theirs",
+            created_at=NOW,
+            updated_at=NOW,
         )
     )
     subscription = Subscription(
@@ -116,6 +140,7 @@ async def shared(edge: Edge) -> AsyncIterator[Edge]:
     assert await store.call(OTHER, call) is not None
     assert await store.application(OTHER, ApplicationSid(SIDS["AP"])) is not None
     assert await store.key(KeySid(SIDS["SK"])) is not None
+    assert await store.phone_number(OTHER, PhoneNumberSid(SIDS["PN"])) is not None
     assert list(await store.subscriptions(OTHER, call)) == [subscription]
     lane = await store.lane(OTHER, replay.sid)
     assert lane is not None and lane.state is LaneState.OPEN

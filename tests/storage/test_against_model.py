@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from midcall.core.alerts import ANY_ALERT
 from midcall.core.calls import CallFilter, Status
 from midcall.core.delivery import Delivered, EndLane, RetryAt, StepOver, Verdict
 from midcall.core.errors import Refused
@@ -291,7 +292,7 @@ class Stores(RuleBasedStateMachine):
                 await store.next_due(),
                 list(await store.live_owners()),
                 (await store.calls(ACCOUNT, CallFilter(), PageRequest())).rows,
-                (await store.alerts(ACCOUNT, None, PageRequest())).rows,
+                (await store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows,
             ]
             for leg in (call_sid(1), call_sid(2)):
                 seen += [list(await store.entries_after(leg, log, 0, 99)) for log in Log]

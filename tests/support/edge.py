@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
@@ -168,7 +168,9 @@ class ListedTrace:
     def record(self, event: TraceEvent) -> None:
         self.events.append(event)
 
-    async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> Sequence[TraceEvent]:
+    async def timeline(
+        self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
+    ) -> Sequence[TraceEvent]:
         return [event for event in self.events if event.leg_sid == leg]
 
     async def close(self) -> None: ...

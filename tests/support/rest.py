@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -35,6 +35,7 @@ from midcall.switch.history import History
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
+from midcall.switch.webhooks import Webhooks
 from midcall.telemetry import Metrics
 from midcall.testing.clock import ManualClock
 from support.switchboard import ScriptedDevices
@@ -71,8 +72,11 @@ class TraceInMemory:
     def record(self, event: TraceEvent) -> None:
         self.events.append(event)
 
-    async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> list[TraceEvent]:
-        return [e for e in self.events if e.leg_sid == leg and e.account_sid == account][-limit:]
+    async def timeline(
+        self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
+    ) -> list[TraceEvent]:
+        mine = [e for e in self.events if e.leg_sid == leg and e.account_sid == account]
+        return [e for e in mine if not kinds or e.kind in kinds][-limit:]
 
     async def close(self) -> None:
         return
@@ -250,6 +254,7 @@ class Edge:
             accounts=Accounts(self.store, self.clock),
             numbers=Numbers(store=self.store, clock=self.clock, entropy=self.entropy),
             trace=self.trace,
+            webhooks=Webhooks(store=self.store, trace=self.trace),
             clock=self.clock,
             entropy=self.entropy,
         )
@@ -258,7 +263,7 @@ class Edge:
         @web.middleware
         async def look(request: web.Request, handler: Any) -> web.StreamResponse:
             response = await handler(request)
-            if request.path.startswith(("/2010-04-01/", "/midcall/")):
+            if request.path.startswith(("/2010-04-01/", "/midcall/", "/v1/")):
                 if not isinstance(response, web.Response):  # a stream is judged by its own tests
                     return response
                 body = response.body if isinstance(response.body, bytes) else b""

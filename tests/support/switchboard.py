@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from midcall.bus.local import LocalBus
 from midcall.core.accounts import Account, AccountStatus, Application
+from midcall.core.alerts import ANY_ALERT
 from midcall.core.calls import Call, CallFilter
 from midcall.core.messages import Entry, Limits, Log
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, mint
@@ -255,5 +256,5 @@ class Switchboard:
         await self.settle()
 
     async def alerts(self) -> list[int]:
-        page = await self.store.alerts(ACCOUNT, None, PageRequest(size=50))
+        page = await self.store.alerts(ACCOUNT, ANY_ALERT, PageRequest(size=50))
         return [alert.code for alert in reversed(page.rows)]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from midcall.core.alerts import AlertFilter
 from midcall.core.calls import Status
 from midcall.core.errors import Refused
 from midcall.ports import (
@@ -308,7 +309,7 @@ async def test_twiml_that_cannot_be_had_goes_to_the_fallback_and_else_fails_the_
 
 async def test_verbs_that_come_later_raise_the_documented_alert(board: Switchboard) -> None:
     alice = await board.place("<Response>\n<Say>hello</Say>\n<Hangup/></Response>")
-    page = await board.store.alerts(ACCOUNT, alice, PageRequest())
+    page = await board.store.alerts(ACCOUNT, AlertFilter(call_sid=alice), PageRequest())
     (alert,) = page.rows
     assert (alert.code, alert.line, alert.call_sid) == (12200, 2, alice)
 

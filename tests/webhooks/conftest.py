@@ -15,7 +15,7 @@ import pytest
 
 from midcall.bus.local import LocalBus
 from midcall.core.accounts import Account, AccountStatus
-from midcall.core.alerts import Alert
+from midcall.core.alerts import ANY_ALERT, Alert
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.lanes import Lane
 from midcall.core.messages import Draft, Limits, Log, Subscription
@@ -221,7 +221,7 @@ class Box:
         return next(lane for lane in lanes if lane.id == sid)
 
     async def alerts(self) -> list[Alert]:
-        return list((await self.store.alerts(ACCOUNT, None, PageRequest(size=1_000))).rows)[::-1]
+        return list((await self.store.alerts(ACCOUNT, ANY_ALERT, PageRequest(size=1_000))).rows)[::-1]
 
     async def close(self) -> None:
         for dispatcher in self.dispatchers:

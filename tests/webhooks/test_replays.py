@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from midcall.core.alerts import AlertFilter
 from midcall.core.lanes import LaneKind, LaneState
 from midcall.core.sids import SubscriptionSid
 from midcall.ports import PageRequest, Request
@@ -116,7 +117,8 @@ async def test_a_replay_that_is_refused_ends_in_order_with_an_alert(box: Box) ->
     lane = await box.lane(sid)
     assert (lane.state, lane.cursor) == (LaneState.ENDED, 1)
     assert lane.reason == "6 attempts failed, last: answered 500"
-    assert [alert.code for alert in (await box.store.alerts(ACCOUNT, LEG, PageRequest())).rows] == [32711]
+    alerts = (await box.store.alerts(ACCOUNT, AlertFilter(call_sid=LEG), PageRequest())).rows
+    assert [alert.code for alert in alerts] == [32711]
 
 
 async def test_a_replay_of_old_messages_is_sent(box: Box) -> None:

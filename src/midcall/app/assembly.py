@@ -44,6 +44,7 @@ from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
+from midcall.switch.webhooks import Webhooks
 from midcall.telemetry import Metrics
 from midcall.webhooks.dispatcher import Dispatcher
 from midcall.webhooks.guard import Guard, Mode
@@ -128,6 +129,7 @@ class App:
             accounts=self.accounts,
             numbers=self.numbers,
             trace=self.trace,
+            webhooks=Webhooks(store=self.store, trace=self.trace),
             clock=self.clock,
             entropy=self.entropy,
         )

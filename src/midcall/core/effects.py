@@ -35,11 +35,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseAlert:
+    """Tell the user. `url`, `method` and `fetch` name the request for TwiML that is to blame, if one is."""
+
     code: int
     level: Level
     reason: str
     line: int | None = None
     url: str | None = None
+    method: str | None = None
+    fetch: int | None = None
 
 
 MOVED: Final = "leg.status"

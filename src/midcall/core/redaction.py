@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +76,11 @@ def redact(text: str) -> str:
     for redaction in TABLE:
         text = redaction.pattern.sub(redaction.replacement, text)
     return text
+
+
+def redact_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A form's parameters with secret values blanked, by their names too."""
+    return {name: redact(f"{name}={value}").partition("=")[2] for name, value in pairs}
 
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:

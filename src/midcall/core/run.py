@@ -29,7 +29,8 @@ class Run:
         document: its text.
         index: the verb that runs.
         fetch: the request that is under way; None while a document runs.
-        asked: address of that request.
+        asked: address of that request; `asked_with`: its method.
+        fetched: the request that brought, or failed to bring, the current document; None for TwiML given by REST.
         on_fallback: that request went to the fallback.
         silent_so_far: no verb but Redirect has run, so `answerOnBridge` still counts.
         documents: how many were run.
@@ -42,6 +43,8 @@ class Run:
     index: int = 0
     fetch: int | None = None
     asked: str = ""
+    asked_with: str = "POST"
+    fetched: int | None = None
     on_fallback: bool = False
     silent_so_far: bool = True
     documents: int = 0

@@ -57,7 +57,7 @@ def _fetch(
     first = leg.fetches == 0 or (fallback and leg.fetches == 1 and run.documents == 0)
     custom = tuple(leg.custom) if leg.is_placed and first else ()
     leg.fetches += 1
-    run.fetch, run.asked, run.on_fallback = leg.fetches, url, fallback
+    run.fetch, run.asked, run.asked_with, run.on_fallback = leg.fetches, url, method, fallback
     return FetchTwiml(fetch=leg.fetches, url=url, method=method, call=leg.call, custom=custom, extra=extra)
 
 
@@ -66,7 +66,7 @@ def on_document(leg: Leg, event: events.OfTwiml, now: float) -> Iterator[LegEffe
     run = leg.run
     if run is None or run.fetch != event.fetch:
         return
-    run.fetch = None
+    run.fetch, run.fetched = None, event.fetch
     if isinstance(event, events.TwimlFailed):
         run.asked = event.url
         yield from _unusable(leg, run, event.code, None, event.reason, now)
@@ -82,9 +82,7 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
         yield from _unusable(leg, run, error.code, error.line, error.reason, now)
         return
     for problem in document.problems:
-        yield RaiseAlert(
-            code=problem.code, level=Level.WARNING, line=problem.line, reason=problem.reason, url=_named(url)
-        )
+        yield _alert(run, problem.code, Level.WARNING, problem.line, problem.reason, url)
     run.url, run.document, run.index = url, text, 0
     run.documents += 1
     if run.documents > MAX_DOCUMENTS:
@@ -98,7 +96,7 @@ def _begin_document(leg: Leg, run: Run, url: str, text: str, now: float) -> Iter
 
 def _unusable(leg: Leg, run: Run, code: int, line: int | None, reason: str, now: float) -> Iterator[LegEffect]:
     """No document: ask the fallback once, else the leg is over (docs/reference/twiml.md)."""
-    yield RaiseAlert(code=code, level=Level.ERROR, line=line, reason=reason, url=_named(run.asked))
+    yield _alert(run, code, Level.ERROR, line, reason, run.asked)
     script = leg.script
     if script is None or not script.fallback_url or run.on_fallback or run.whisper:
         yield from leg.end(Move.BROKEN, now)
@@ -143,7 +141,15 @@ def _advance(leg: Leg, run: Run, now: float) -> Iterator[LegEffect]:
 
 
 def _warning(run: Run, code: int, line: int, reason: str) -> RaiseAlert:
-    return RaiseAlert(code=code, level=Level.WARNING, line=line, reason=reason, url=_named(run.url))
+    return _alert(run, code, Level.WARNING, line, reason, run.url)
+
+
+def _alert(run: Run, code: int, level: Level, line: int | None, reason: str, url: str) -> RaiseAlert:
+    """An alert about a document, and about the request that brought it, unless it came with the call itself."""
+    method = None if run.fetched is None else run.asked_with
+    return RaiseAlert(
+        code=code, level=level, line=line, reason=reason, url=_named(url), method=method, fetch=run.fetched
+    )
 
 
 def _named(url: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from midcall.core import errors
+from midcall.core.alerts import AlertFilter
 from midcall.core.errors import Refused
 from midcall.core.sids import CallSid
 from midcall.rest.endpoint import AnyEndpoint, Api, Asked, Endpoint, page_request, paging
@@ -14,7 +15,7 @@ from midcall.wire.resources import EXTENSION_BASE, AlertPage, Timeline, alert_re
 
 async def list_(api: Api, asked: Asked[AlertListForm]) -> AlertPage:
     call_sid = None if asked.form.call_sid is None else CallSid(asked.form.call_sid)
-    result = await api.store.alerts(asked.account_sid, call_sid, page_request(asked, "NO"))
+    result = await api.store.alerts(asked.account_sid, AlertFilter(call_sid=call_sid), page_request(asked, "NO"))
     return AlertPage(**paging(asked, result), alerts=[alert_resource(alert) for alert in result.rows])
 
 

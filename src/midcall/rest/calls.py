@@ -10,7 +10,7 @@ from midcall.core.errors import Refused
 from midcall.core.sids import ApplicationSid, CallSid
 from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging, warn
 from midcall.switch.calls import CallUpdate, NewCall
-from midcall.wire.dates import Instant
+from midcall.wire.dates import time_range
 from midcall.wire.forms import Fields
 from midcall.wire.parameters import Nothing, surprises
 from midcall.wire.requests import URL_PARAMETERS, CallListForm, CallUpdateForm, NewCallForm
@@ -97,8 +97,8 @@ def ignore_urls_beside_application(fields: Fields) -> Fields:
 
 def call_filter(form: CallListForm) -> CallFilter:
     """The filters of a list as half-open ranges: the bare name is that day, `<` is before, `>` is on or after."""
-    started_from, started_to = _range(form.start_time, form.start_time_from, form.start_time_before)
-    ended_from, ended_to = _range(form.end_time, form.end_time_from, form.end_time_before)
+    started_from, started_to = time_range(form.start_time, form.start_time_from, form.start_time_before)
+    ended_from, ended_to = time_range(form.end_time, form.end_time_from, form.end_time_before)
     return CallFilter(
         to=form.to,
         from_=form.from_,
@@ -109,15 +109,6 @@ def call_filter(form: CallListForm) -> CallFilter:
         ended_from=ended_from,
         ended_to=ended_to,
     )
-
-
-def _range(day: Instant | None, since: Instant | None, before: Instant | None) -> tuple[float | None, float | None]:
-    starts = [] if since is None else [since.at]
-    ends = [] if before is None else [before.at]
-    if day is not None:
-        starts.append(day.day)
-        ends.append(day.next_day)
-    return max(starts, default=None), min(ends, default=None)
 
 
 def _check_to(to: str) -> None:

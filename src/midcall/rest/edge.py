@@ -22,7 +22,7 @@ from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, CallSid, mint
 from midcall.rest import body, guard
 from midcall.rest.body import BodyLimits
-from midcall.rest.endpoint import JSON_LINES, AnyEndpoint, Api, Asked
+from midcall.rest.endpoint import JSON_LINES, V1, AnyEndpoint, Api, Asked
 from midcall.wire import parameters
 from midcall.wire.forms import NO_FIELDS, Fields
 from midcall.wire.resources import error_body, refusal
@@ -37,7 +37,8 @@ CONNECT: Final[web.AppKey[HttpHandler]] = web.AppKey("connect")
 JSON_TYPE: Final = "application/json;charset=utf-8"
 REQUEST_ID: Final = web.RequestKey("request id", str)
 STREAM_CHUNK: Final = 32 * 1024
-API_PATHS: Final = ("/2010-04-01/", "/midcall/v1/")
+API_PATHS: Final = ("/2010-04-01/", "/midcall/v1/", V1)
+VENDOR_DOMAIN: Final = ".twilio.com"
 REALM: Final = 'Basic realm="Midcall"'
 
 _CORS_ANSWER: Final = {
@@ -185,6 +186,7 @@ class Edge:
             path=request.path,
             fields=fields,
             unreadable=unreadable,
+            origin=origin_of(request) if endpoint.is_v1 else "",
         )
 
     async def _fields(self, endpoint: AnyEndpoint, request: web.Request) -> tuple[Fields, Refused | None]:
@@ -200,6 +202,12 @@ class Edge:
             if refused.rule is errors.MESSAGE_WRONG_TYPE:
                 raise Refused(errors.PARAMETER_INVALID, refused.detail) from None
             raise
+
+
+def origin_of(request: web.Request) -> str:
+    """Scheme and host as the client named them. The vendor's hosts are behind TLS, wherever that ended."""
+    scheme = "https" if request.host.endswith(VENDOR_DOMAIN) else request.scheme
+    return f"{scheme}://{request.host}"
 
 
 def path_sids(endpoint: AnyEndpoint, found: Mapping[str, str]) -> Mapping[str, str | None]:

@@ -24,8 +24,9 @@ from midcall.switch.history import History
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
+from midcall.switch.webhooks import Webhooks
 from midcall.wire.forms import Fields
-from midcall.wire.paging import Links, Page, PageForm
+from midcall.wire.paging import Links, Meta, Page, PageForm
 from midcall.wire.parameters import Form
 from midcall.wire.resources import BASE
 
@@ -34,6 +35,7 @@ P = TypeVar("P", bound=PageForm)
 R = TypeVar("R")
 
 ACCOUNT: Final = f"{BASE}/{{AccountSid}}"
+V1: Final = "/v1/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Api:
     accounts: Accounts
     numbers: Numbers
     trace: Trace
+    webhooks: Webhooks
     clock: Clock
     entropy: Entropy
 
@@ -63,6 +66,7 @@ class Asked(Generic[F]):
         form: the parameters.
         path: as it was requested, for page URIs.
         fields: everything that was sent, for page URIs.
+        origin: scheme and host as the client named them, where an endpoint's links are absolute.
         unreadable: why the body could not be read, where the endpoint wants to judge that itself.
     """
 
@@ -73,6 +77,7 @@ class Asked(Generic[F]):
     path: str
     fields: Fields
     unreadable: Refused | None = None
+    origin: str = ""
 
     @property
     def account_sid(self) -> AccountSid:
@@ -121,6 +126,16 @@ class Endpoint(Generic[F]):
     extension: bool = False
     stream: Stream[F] | None = None
 
+    @property
+    def is_v1(self) -> bool:
+        """One of the vendor's newer products: its paths have no suffix, its links are absolute."""
+        return self.path.startswith(V1)
+
+    @property
+    def shown_path(self) -> str:
+        """The path as documents and client libraries spell it."""
+        return self.path if self.is_v1 else f"{self.path}.json"
+
     @cached_property
     def path_names(self) -> tuple[str, ...]:
         """Names of the sids in the path, in order."""
@@ -165,6 +180,21 @@ async def warn(api: Api, account: AccountSid, call: CallSid, code: int, reason: 
     )
     with suppress(Refused):
         await api.store.add_alert(alert)
+
+
+def meta(asked: Asked[P], result: PageResult[S], key: str) -> Meta:
+    """The paging keys of the newer products."""
+    links = Links(f"{asked.origin}{asked.path}", asked.fields.pairs(), asked.form)
+    rows = result.rows
+    return Meta(
+        key=key,
+        page=asked.form.page,
+        page_size=asked.form.page_size,
+        first_page_url=links.first(),
+        previous_page_url=links.before(rows[0].sid) if rows and result.has_previous else None,
+        url=links.here(),
+        next_page_url=links.at(result.following) if result.following is not None else None,
+    )
 
 
 def paging(asked: Asked[P], result: PageResult[S]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _body_rules(endpoint: AnyEndpoint) -> Iterable[Rule]:
 def _paths(endpoints: Sequence[AnyEndpoint]) -> Json:
     paths: Json = {}
     for endpoint in endpoints:
-        item = paths.setdefault(f"{endpoint.path}.json", {})
+        item = paths.setdefault(endpoint.shown_path, {})
         item[endpoint.method.lower()] = _operation(endpoint)
     for item in paths.values():
         if all(operation.get("x-extension") for operation in item.values()):

@@ -89,7 +89,7 @@ def _endpoint(endpoint: AnyEndpoint) -> str:
     lines = [
         f"### {endpoint.name}",
         "",
-        f"`{endpoint.method} {endpoint.path}.json`",
+        f"`{endpoint.method} {endpoint.shown_path}`",
         "",
         f"{endpoint.summary}{manages}",
         "",

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from midcall.core import errors
 from midcall.core.accounts import Account, ApiKey, Application
-from midcall.core.alerts import Alert
+from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.errors import Refused
@@ -523,9 +523,13 @@ class MemoryStore:
     async def add_alert(self, alert: Alert) -> None:
         self._alerts[alert.sid] = alert
 
-    async def alerts(self, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
+    async def alert(self, account: AccountSid, sid: str) -> Alert | None:
+        alert = self._alerts.get(sid)
+        return alert if alert is not None and alert.account_sid == account else None
+
+    async def alerts(self, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]:
         mine = (alert for alert in self._alerts.values() if alert.account_sid == account)
-        return _page(mine, lambda alert: call in (None, alert.call_sid), lambda alert: alert.sid, page)
+        return _page(mine, lambda alert: _is_wanted(alert, where), lambda alert: alert.sid, page)
 
     # rows
 
@@ -617,6 +621,14 @@ def _matches(call: Call, where: CallFilter) -> bool:
         and where.status in (None, call.status)
         and _within(call.started_at, where.started_from, where.started_to)
         and _within(call.ended_at, where.ended_from, where.ended_to)
+    )
+
+
+def _is_wanted(alert: Alert, where: AlertFilter) -> bool:
+    return (
+        where.call_sid in (None, alert.call_sid)
+        and where.level in (None, alert.level)
+        and _within(alert.at, where.since, where.before)
     )
 
 

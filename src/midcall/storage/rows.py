@@ -283,11 +283,13 @@ def alert_row(alert: Alert) -> Row:
         alert.at,
         alert.line,
         alert.request_url,
+        alert.request_method,
+        alert.webhook,
     )
 
 
 def alert(row: Row) -> Alert:
-    sid, account, call, code, level, reason, at, line, request_url = row
+    sid, account, call, code, level, reason, at, line, request_url, request_method, webhook = row
     return Alert(
         sid=AlertSid("NO" + sid.hex()),
         account_sid=AccountSid("AC" + account.hex()),
@@ -298,6 +300,8 @@ def alert(row: Row) -> Alert:
         at=at,
         line=line,
         request_url=request_url,
+        request_method=request_method,
+        webhook=webhook,
     )
 
 

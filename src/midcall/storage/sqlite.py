@@ -16,7 +16,7 @@ from typing import Final
 import apsw
 
 from midcall.core.accounts import Account, ApiKey, Application
-from midcall.core.alerts import Alert
+from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
@@ -300,8 +300,11 @@ class SqliteStore:
     async def add_alert(self, alert: Alert) -> None:
         await self._writer.submit(partial(resources.put_alert, alert=alert))
 
-    async def alerts(self, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
-        return await self._reader.submit(partial(resources.alerts, account=account, call=call, page=page))
+    async def alert(self, account: AccountSid, sid: str) -> Alert | None:
+        return await self._reader.submit(partial(resources.alert, account=account, sid=sid))
+
+    async def alerts(self, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]:
+        return await self._reader.submit(partial(resources.alerts, account=account, where=where, page=page))
 
 
 def prepare(db: apsw.Connection, *, single_node: bool = True) -> None:

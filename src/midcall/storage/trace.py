@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ WAITING_EVENTS: Final = 10_000
 FILE_BYTES: Final = 512 * 1024 * 1024
 GATHER_S: Final = 0.1
 """How long events gather before they are written: a transaction for each would cost more than they are worth."""
-DETAIL_BYTES: Final = 64 * 1024
+DETAIL_BYTES: Final = 256 * 1024  # a TwiML document may have 64 KiB, and escapes make it longer
 """A longer detail is replaced by its length."""
 
 _TRACE_SQL: Final = queries.load("trace_sql")
@@ -53,9 +53,12 @@ class MemoryTrace:
     def record(self, event: TraceEvent) -> None:
         self._events.append(event)
 
-    async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> Sequence[TraceEvent]:
-        """The leg's newest events up to the limit, oldest first."""
-        return [e for e in self._events if e.leg_sid == leg and e.account_sid == account][-limit:]
+    async def timeline(
+        self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
+    ) -> Sequence[TraceEvent]:
+        """The leg's newest events up to the limit, of some kinds or of all, oldest first."""
+        mine = (e for e in self._events if e.leg_sid == leg and e.account_sid == account)
+        return [e for e in mine if not kinds or e.kind in kinds][-limit:]
 
     async def forget(self, account: AccountSid, leg: CallSid) -> None:
         kept = [e for e in self._events if e.leg_sid != leg or e.account_sid != account]
@@ -154,11 +157,13 @@ class SqliteTrace:
             _log.warning("trace events are dropped: the trace file does not keep up")
         self.dropped += count
 
-    async def timeline(self, account: AccountSid, leg: CallSid, limit: int) -> Sequence[TraceEvent]:
+    async def timeline(
+        self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
+    ) -> Sequence[TraceEvent]:
         """The leg's newest events up to the limit, oldest first; nothing when the file cannot be read."""
         await self._flush()
         try:
-            return await self._worker.submit(partial(_timeline, account=account, leg=leg, limit=limit))
+            return await self._worker.submit(partial(_timeline, account=account, leg=leg, limit=limit, kinds=kinds))
         except Refused:
             return []
 
@@ -218,11 +223,14 @@ def _encoded(detail: object) -> bytes:
     return text if len(text) <= DETAIL_BYTES else msgspec.json.encode({"left_out_bytes": len(text)})
 
 
-def _timeline(db: apsw.Connection, account: AccountSid, leg: CallSid, limit: int) -> list[TraceEvent]:
-    rows = db.execute(_TRACE_SQL["timeline"], (leg, account, limit)).fetchall()
+def _timeline(
+    db: apsw.Connection, account: AccountSid, leg: CallSid, limit: int, kinds: Collection[str]
+) -> list[TraceEvent]:
+    wanted = msgspec.json.encode(list(kinds)).decode() if kinds else None
+    rows = db.execute(_TRACE_SQL["timeline"], {"leg": leg, "account": account, "kinds": wanted, "limit": limit})
     return [
         TraceEvent(at=at, account_sid=account, leg_sid=leg, kind=kind, detail=_detail.decode(detail))
-        for at, kind, detail in reversed(rows)
+        for at, kind, detail in reversed(rows.fetchall())
     ]
 
 

@@ -3,6 +3,7 @@ cannot be reached."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from midcall.core import overrides as connection
 from midcall.core.delivery import Attempted, tries_again
 from midcall.core.effects import FetchTwiml
 from midcall.core.events import TwimlArrived, TwimlFailed
+from midcall.core.redaction import redact, redact_parameters
 from midcall.ports import Clock, Outcome, Request, Sender, Store, Trace, TraceEvent
 from midcall.wire import call_parameters
 from midcall.wire.callbacks import Prepared, Unbuildable, form_request, idempotency_token, resigner
@@ -42,10 +44,12 @@ class TwimlFetcher:
             prepared = form_request(wanted.method, wanted.url, pairs, auth_token=account.auth_token, token=token)
         except Unbuildable as error:
             return TwimlFailed(wanted.fetch, wanted.url, 11200, str(error))
-        outcome = await self._send(wanted, prepared, account.auth_token)
+        outcome = await self._send(wanted, pairs, prepared, account.auth_token)
         return _judge(wanted, outcome)
 
-    async def _send(self, wanted: FetchTwiml, prepared: Prepared, auth_token: str) -> Outcome:
+    async def _send(
+        self, wanted: FetchTwiml, pairs: Sequence[tuple[str, str]], prepared: Prepared, auth_token: str
+    ) -> Outcome:
         limits = connection.parse(wanted.url) or connection.DEFAULTS
         request = Request(
             method=prepared.method,
@@ -65,13 +69,13 @@ class TwimlFetcher:
             outcome = await self.sender.send(request)
             tries += 1
             elapsed = self.clock.monotonic() - began
-            self._note(wanted, outcome, tries)
+            self._note(wanted, pairs, outcome, tries)
             attempted = Attempted(status=outcome.status, error=outcome.error, connected=outcome.error not in UNREACHED)
             if not tries_again(attempted, limits, tries=tries, elapsed_s=elapsed):
                 return outcome
             request = replace(request, total_s=max(0.1, limits.total_s - elapsed))
 
-    def _note(self, wanted: FetchTwiml, outcome: Outcome, tries: int) -> None:
+    def _note(self, wanted: FetchTwiml, pairs: Sequence[tuple[str, str]], outcome: Outcome, tries: int) -> None:
         self.trace.record(
             TraceEvent(
                 at=self.clock.now(),
@@ -79,6 +83,7 @@ class TwimlFetcher:
                 leg_sid=wanted.call.sid,
                 kind="twiml.fetch",
                 detail={
+                    "fetch": wanted.fetch,
                     "method": wanted.method,
                     "url": without_userinfo(wanted.url),
                     "status": outcome.status,
@@ -86,6 +91,9 @@ class TwimlFetcher:
                     "reason": outcome.reason,
                     "try": tries,
                     "duration_ms": round(outcome.duration_s * 1000, 1),
+                    "parameters": redact_parameters(pairs),
+                    "content_type": outcome.headers.get("content-type"),
+                    "body": redact(_text_of(outcome.body)),
                 },
             )
         )
@@ -112,12 +120,15 @@ def _judge(wanted: FetchTwiml, outcome: Outcome) -> TwimlArrived | TwimlFailed:
 
 def _text(outcome: Outcome) -> str:
     """The body as text, without its XML declaration, whose encoding would contradict text."""
-    body = outcome.body.removeprefix(b"\xef\xbb\xbf")
+    return _without_declaration(_text_of(outcome.body))
+
+
+def _text_of(body: bytes) -> str:
+    body = body.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = body.decode()
+        return body.decode()
     except UnicodeDecodeError:
-        text = body.decode("latin-1")
-    return _without_declaration(text)
+        return body.decode("latin-1")
 
 
 def _without_declaration(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from midcall.core import events, sids
+from midcall.core import events, sids, webhooks
 from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Status
 from midcall.core.effects import (
@@ -265,6 +265,8 @@ class Legs:
             at=now,
             line=wanted.line,
             request_url=wanted.url,
+            request_method=wanted.method,
+            webhook=None if wanted.fetch is None else webhooks.of_fetch(wanted.fetch),
         )
 
     def perform(self, machine: Leg, effects: Sequence[LegEffect]) -> None:

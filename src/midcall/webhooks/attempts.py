@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from midcall.core import delivery, overrides, sids
+from midcall.core import delivery, overrides, sids, webhooks
 from midcall.core.alerts import Alert, Level
 from midcall.core.delivery import Attempted, EndLane, StepOver, Verdict
 from midcall.core.errors import Refused
 from midcall.core.lanes import Attempt, Encoding, Lane, LaneKind, Turn
 from midcall.core.overrides import Overrides
+from midcall.core.redaction import redact
 from midcall.core.sids import AccountSid, AlertSid
 from midcall.ports import Clock, Entropy, Outcome, Request, Sender, Store, Trace, TraceEvent
 from midcall.webhooks.sender import UNREACHED
@@ -76,7 +77,7 @@ class Attempts:
         if token is None:
             return Judged(EndLane("the account does not exist any more"))
         if asked is not None:
-            await self._warn_of_overrides(lane, asked)
+            await self._warn_of_overrides(turn, asked)
         started, sent_at = self._clock.monotonic(), self._clock.now()
         try:
             attempted = await self._attempt(turn, asked, token)
@@ -159,6 +160,8 @@ class Attempts:
             "error": outcome.error,
             "reason": outcome.reason,
             "duration_ms": round(outcome.duration_s * 1000, 1),
+            "content_type": outcome.headers.get("content-type"),
+            "body": redact(outcome.body.decode("utf-8", "replace")) if outcome.body else "",
         }
         self._trace.record(
             TraceEvent(
@@ -174,10 +177,11 @@ class Attempts:
         complaint = delivery.complaint(turn.lane, attempted, verdict)
         if complaint is not None:
             _log.warning("%s", complaint.reason, extra=_fields(turn))
-            await self._alert(turn.lane, complaint.code, complaint.level, complaint.reason)
+            await self._alert(turn, complaint.code, complaint.level, complaint.reason)
 
-    async def _warn_of_overrides(self, lane: Lane, asked: Overrides) -> None:
+    async def _warn_of_overrides(self, turn: Turn, asked: Overrides) -> None:
         """Say once per lane (and start of the server) that its URL's overrides are not what they seem."""
+        lane = turn.lane
         if lane.id in self._warned or not (asked.bad_policy or asked.clamped):
             return
         if len(self._warned) >= _REMEMBERED:
@@ -187,9 +191,10 @@ class Attempts:
             _log.info("connection overrides were clamped: %s", ", ".join(asked.clamped), extra=_lane_fields(lane))
         if asked.bad_policy:
             reason = "The retry policy `rp` of the callback's URL cannot be read; the default is used"
-            await self._alert(lane, overrides.BAD_RETRY_POLICY, Level.WARNING, reason)
+            await self._alert(turn, overrides.BAD_RETRY_POLICY, Level.WARNING, reason)
 
-    async def _alert(self, lane: Lane, code: int, level: Level, reason: str) -> None:
+    async def _alert(self, turn: Turn, code: int, level: Level, reason: str) -> None:
+        lane = turn.lane
         alert = Alert(
             sid=AlertSid(sids.mint("NO", self._entropy(sids.ENTROPY_BYTES))),
             account_sid=lane.account_sid,
@@ -199,6 +204,8 @@ class Attempts:
             reason=reason,
             at=self._clock.now(),
             request_url=urls.without_userinfo(lane.url),
+            request_method=lane.method,
+            webhook=webhooks.of_delivery(lane.id, turn.entry.sid),
         )
         try:
             await self._store.add_alert(alert)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from midcall.ports import Outcome, Request
@@ -37,6 +38,9 @@ UNREACHED: Final = frozenset({CONNECT, NAME, TLS})
 
 DRAIN_S: Final = 1.0
 """How long an unwanted body may take before its connection is given up rather than kept warm."""
+
+KEPT_BYTES: Final = 2 * 1024
+"""How much of an unwanted body is kept."""
 
 KEEPALIVE_S: Final = 15.0
 PER_HOST: Final = 1_024
@@ -228,8 +232,8 @@ def _words(error: BaseException) -> str:
 async def _read(response: aiohttp.ClientResponse, hop: Request) -> Outcome:
     headers = {name.lower(): value for name, value in response.headers.items()}
     if hop.status_only or response.status in _REDIRECTED:
-        await _drain(response, hop.body_cap)
-        return Outcome(status=response.status, headers=headers, url=hop.url)
+        beginning = await _drain(response, hop.body_cap)
+        return Outcome(status=response.status, headers=headers, body=beginning, url=hop.url)
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -239,22 +243,30 @@ async def _read(response: aiohttp.ClientResponse, hop: Request) -> Outcome:
     return Outcome(status=response.status, headers=headers, body=bytes(body), url=hop.url)
 
 
-async def _drain(response: aiohttp.ClientResponse, cap: int) -> None:
-    """Read a body that nobody wants, so that its connection can be used again; close it when that is too dear."""
+async def _drain(response: aiohttp.ClientResponse, cap: int) -> bytes:
+    """Read a body that nobody wants, so that its connection can be used again; close it when that is too dear.
+
+    Its beginning is kept, for people to read, unless it is compressed.
+    """
     if response.content.at_eof():
-        return
+        return b""
     left = cap
+    beginning = b""
+    room = 0 if hdrs.CONTENT_ENCODING in response.headers else KEPT_BYTES
     try:
         async with asyncio.timeout(DRAIN_S):
             async for chunk in response.content.iter_any():
+                if len(beginning) < room:
+                    beginning += chunk[: room - len(beginning)]
                 left -= len(chunk)
                 if left < 0:
                     break
             else:
-                return
+                return beginning
     except (aiohttp.ClientError, OSError, TimeoutError):
         pass
     response.close()
+    return beginning
 
 
 def _next_hop(hop: Request, outcome: Outcome) -> Request | Outcome | None:

@@ -20,9 +20,10 @@ _INSTANT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A point of a list filter in epoch seconds, and the UTC day around it."""
+    """A point of a list filter in epoch seconds, and the UTC day around it. `is_day`: no time of day was given."""
 
     at: float
+    is_day: bool = False
 
     @property
     def day(self) -> float:
@@ -49,6 +50,11 @@ def iso8601(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso8601_seconds(at: float) -> str:
+    """Epoch seconds as `2020-12-02T20:02:01Z`, as the vendor's newer products write dates."""
+    return f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
 def parse_instant(text: str) -> Instant | None:
     """`YYYY-MM-DD`, with a time, with or without `Z` or an offset; None when it is no date.
 
@@ -62,7 +68,17 @@ def parse_instant(text: str) -> Instant | None:
         when = datetime.fromisoformat(f"{day}T{time or '00:00:00'}").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return Instant(when.timestamp() - _offset_s(zone))
+    return Instant(when.timestamp() - _offset_s(zone), is_day=time is None)
+
+
+def time_range(day: Instant | None, since: Instant | None, before: Instant | None) -> tuple[float | None, float | None]:
+    """A filter's three parameters as one half-open range: the bare name is that day, `>` is on or after, `<` before."""
+    starts = [] if since is None else [since.at]
+    ends = [] if before is None else [before.at]
+    if day is not None:
+        starts.append(day.day)
+        ends.append(day.next_day)
+    return max(starts, default=None), min(ends, default=None)
 
 
 def _offset_s(zone: str | None) -> float:

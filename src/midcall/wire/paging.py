@@ -58,6 +58,18 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     end: int
 
 
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """Paging keys of a list of the vendor's newer products. URLs are absolute."""
+
+    key: str
+    page: int
+    page_size: int
+    first_page_url: str
+    previous_page_url: str | None
+    url: str
+    next_page_url: str | None
+
+
 class Links:
     """Writes the page URIs of one answered list: the filters stay, the position changes."""
 

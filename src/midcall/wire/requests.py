@@ -39,6 +39,7 @@ MAX_ENDPOINT_CHARS: Final = 1_600
 CALL_STATUSES: Final = ("queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled")
 CALL_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
 ACCOUNT_STATUSES: Final = ("active", "suspended", "closed")
+LOG_LEVELS: Final = ("error", "warning", "notice", "debug")
 DIRECTIONS: Final = ("from-client", "to-client")
 MESSAGE_STATES: Final = tuple(state.value for state in MessageState)
 DELIVERY_STATES: Final = tuple(state.value for state in DeliveryState)
@@ -294,6 +295,23 @@ class AccountListForm(PageForm, frozen=True, kw_only=True):
 
     friendly_name: Annotated[str | None, _name] = None
     status: Annotated[str | None, Choice(ACCOUNT_STATUSES)] = None
+
+
+class NotificationListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Notifications`. `Log` is 0 for errors and 1 for warnings; others find nothing."""
+
+    log: Annotated[int | None, Integer(least=0, most=3)] = None
+    message_date: Annotated[Instant | None, Time()] = None
+    message_date_before: Annotated[Instant | None, Named("MessageDate<"), Time()] = None
+    message_date_from: Annotated[Instant | None, Named("MessageDate>"), Time()] = None
+
+
+class MonitorAlertListForm(PageForm, frozen=True, kw_only=True):
+    """`GET /v1/Alerts`. Both dates count as within."""
+
+    log_level: Annotated[str | None, Choice(LOG_LEVELS)] = None
+    start_date: Annotated[Instant | None, Time()] = None
+    end_date: Annotated[Instant | None, Time()] = None
 
 
 class AlertListForm(PageForm, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@ MessageSidText = Annotated[str, _sid("KX")]
 SubscriptionSidText = Annotated[str, _sid("ZY")]
 AlertSidText = Annotated[str, _sid("NO")]
 ReplaySidText = Annotated[str, _sid("RP")]
-_EXTENSION: Final = Meta(extra_json_schema={"x-extension": True})
+EXTENSION: Final = Meta(extra_json_schema={"x-extension": True})
 """A field that is not the vendor's."""
 HttpMethod = Literal["GET", "POST"]
 CallStatusText = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
@@ -112,8 +112,8 @@ class ApplicationResource(Struct, frozen=True, kw_only=True):
     sms_fallback_method: HttpMethod
     sms_status_callback: str | None
     message_status_callback: str | None
-    message_callback: Annotated[str | None, _EXTENSION]
-    message_callback_method: Annotated[HttpMethod, _EXTENSION]
+    message_callback: Annotated[str | None, EXTENSION]
+    message_callback_method: Annotated[HttpMethod, EXTENSION]
     uri: str
 
 
@@ -164,7 +164,7 @@ class PhoneNumberResource(Struct, frozen=True, kw_only=True):
     bundle_sid: str | None = None
     status: Literal["in-use"] = "in-use"
     type: Literal["local", "toll-free"]
-    stir_status: Annotated[StirStatusText | None, _EXTENSION]
+    stir_status: Annotated[StirStatusText | None, EXTENSION]
 
 
 class KeyResource(Struct, frozen=True, kw_only=True):
@@ -340,6 +340,7 @@ def account_resource(account: Account) -> AccountResource:
             "calls": f"{uri}/Calls.json",
             "incoming_phone_numbers": f"{uri}/IncomingPhoneNumbers.json",
             "keys": f"{uri}/Keys.json",
+            "notifications": f"{uri}/Notifications.json",
             "signing_keys": f"{uri}/SigningKeys.json",
         },
     )
@@ -454,6 +455,8 @@ def call_resource(call: Call) -> CallResource:
         forwarded_from=call.forwarded_from or None,
         uri=f"{uri}.json",
         subresource_uris={
+            "events": f"{uri}/Events.json",
+            "notifications": f"{uri}/Notifications.json",
             "user_defined_message_subscriptions": f"{uri}/UserDefinedMessageSubscriptions.json",
             "user_defined_messages": f"{uri}/UserDefinedMessages.json",
         },

@@ -130,18 +130,32 @@ SELECT row FROM phone_numbers WHERE account = :account AND sid = :sid
 DELETE FROM phone_numbers WHERE account = ? AND sid = ?
 
 -- name: put_alert
-INSERT INTO alerts (sid, account, call, code, level, reason, at, line, request_url)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO alerts (sid, account, call, code, level, reason, at, line, request_url, request_method, webhook)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sid) DO UPDATE SET
     account = excluded.account, call = excluded.call, code = excluded.code, level = excluded.level,
-    reason = excluded.reason, at = excluded.at, line = excluded.line, request_url = excluded.request_url
+    reason = excluded.reason, at = excluded.at, line = excluded.line, request_url = excluded.request_url,
+    request_method = excluded.request_method, webhook = excluded.webhook
+
+-- name: alert
+SELECT sid, account, call, code, level, reason, at, line, request_url, request_method, webhook
+FROM alerts WHERE account = ? AND sid = ?
 
 -- name: list_alerts
-SELECT row, sid, account, call, code, level, reason, at, line, request_url FROM alerts WHERE account = :account
+SELECT row, sid, account, call, code, level, reason, at, line, request_url, request_method, webhook
+FROM alerts
+WHERE account = :account
+    AND (:level IS NULL OR level = :level)
+    AND (:since IS NULL OR at >= :since)
+    AND (:before IS NULL OR at < :before)
 
 -- name: list_alerts_of_call
-SELECT row, sid, account, call, code, level, reason, at, line, request_url FROM alerts
+SELECT row, sid, account, call, code, level, reason, at, line, request_url, request_method, webhook
+FROM alerts
 WHERE call = :call AND account = :account
+    AND (:level IS NULL OR level = :level)
+    AND (:since IS NULL OR at >= :since)
+    AND (:before IS NULL OR at < :before)
 
 -- name: place_of_alert
 SELECT row FROM alerts WHERE account = :account AND sid = :sid

@@ -2,7 +2,9 @@
 INSERT INTO events (at, account, leg, kind, detail) VALUES (?, ?, ?, ?, ?)
 
 -- name: timeline
-SELECT at, kind, detail FROM events WHERE leg = ? AND account = ? ORDER BY row DESC LIMIT ?
+SELECT at, kind, detail FROM events
+WHERE leg = :leg AND account = :account AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+ORDER BY row DESC LIMIT :limit
 
 -- name: forget
 DELETE FROM events WHERE leg = ? AND account = ?

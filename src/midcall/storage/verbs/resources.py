@@ -6,10 +6,10 @@ import apsw
 
 from midcall.core import errors
 from midcall.core.accounts import Account, ApiKey, Application
-from midcall.core.alerts import Alert
+from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.errors import Refused
 from midcall.core.numbers import PhoneNumber
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid
+from midcall.core.sids import AccountSid, ApplicationSid, KeySid, PhoneNumberSid
 from midcall.ports import PageRequest, PageResult
 from midcall.storage import rows
 from midcall.storage.queries import first, run
@@ -108,9 +108,19 @@ def put_alert(db: apsw.Connection, alert: Alert) -> None:
     run(db, "put_alert", rows.alert_row(alert))
 
 
-def alerts(db: apsw.Connection, account: AccountSid, call: CallSid | None, page: PageRequest) -> PageResult[Alert]:
-    owner = rows.key(account, "AC")
-    if call is None:
-        return page_of(db, "list_alerts", {"account": owner}, page, "place_of_alert", "NO", rows.alert)
-    where = {"account": owner, "call": rows.key(call, "CA")}
-    return page_of(db, "list_alerts_of_call", where, page, "place_of_alert", "NO", rows.alert)
+def alert(db: apsw.Connection, account: AccountSid, sid: str) -> Alert | None:
+    row = first(db, "alert", (rows.key(account, "AC"), rows.key(sid, "NO")))
+    return None if row is None else rows.alert(row)
+
+
+def alerts(db: apsw.Connection, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]:
+    bound: dict[str, str | bytes | float | None] = {
+        "account": rows.key(account, "AC"),
+        "level": where.level,
+        "since": where.since,
+        "before": where.before,
+    }
+    if where.call_sid is None:
+        return page_of(db, "list_alerts", bound, page, "place_of_alert", "NO", rows.alert)
+    bound["call"] = rows.key(where.call_sid, "CA")
+    return page_of(db, "list_alerts_of_call", bound, page, "place_of_alert", "NO", rows.alert)
