@@ -288,6 +288,28 @@ async def test_who_answered_the_second_offer_may_resume_with_the_token_of_the_fi
     assert len(edge.heard("answered")) == 1
 
 
+@pytest.mark.parametrize("resumed", [False, True], ids=["on the first way back", "on the second"])
+async def test_a_client_that_lost_every_answer_comes_back_with_the_token_of_its_first_offer(
+    edge: Edge, resumed: bool
+) -> None:
+    """Found by simulation: two sockets break one after the other, and the first token is all that the client has."""
+    case = await twice_offered(edge)
+    await case.new.send("answer", callsid=LEG, sdp=ANSWER)
+    await edge.until(lambda: edge.heard("answered"))
+    edge.hub.taken(LEG, case.second)
+    if resumed:
+        await resume(case.new, LEG, case.token, ANSWER)
+        await edge.until(lambda: edge.hub.counters.resumes)
+    await lost(edge, case.new)
+    other = await edge.listening("bob")
+    await resume(other, LEG, case.token, description("EE:FF", setup="active"))
+    assert (await other.expect("hangup", callsid=LEG))["error"]["code"] == 31209
+    back = await edge.listening("bob")
+    await resume(back, LEG, case.token, ANSWER)
+    await back.expect("answer", callsid=LEG)
+    assert edge.hub.reader(LEG) == case.second
+
+
 async def test_the_token_of_an_offer_that_is_over_takes_nothing_from_the_device_that_won(edge: Edge) -> None:
     case = await twice_offered(edge)
     await case.new.send("answer", callsid=LEG, sdp=ANSWER)

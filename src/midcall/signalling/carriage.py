@@ -79,7 +79,7 @@ class ReconnectTokens:
 
     def issue(self) -> str:
         token = self._make()
-        if len(self._tokens) == KEPT_TOKENS:
+        if len(self._tokens) >= KEPT_TOKENS:
             del self._tokens[1]
         self._tokens.append(token)
         return token
@@ -99,6 +99,10 @@ class ReconnectTokens:
         if found is not None:
             del self._tokens[:found]
         return found is not None
+
+    def inherit(self, token: str) -> None:
+        """Accept a token from now on that the client has of another offer of the same leg, and may know no other."""
+        self._tokens.insert(0, token)
 
     def _find(self, token: str) -> int | None:
         shown = token.encode("utf-8", "surrogatepass")

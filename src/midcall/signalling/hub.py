@@ -396,7 +396,8 @@ class Hub:
             self.counters.refused_resumes += 1
             raise Refused(errors.RESUME_REFUSED)
         self.counters.resumes += 1
-        carriage.tokens.use(token)
+        if not carriage.tokens.use(token):
+            carriage.tokens.inherit(token)
         moved = carriage.line is not line
         if moved:
             self._move(carriage, line)
@@ -521,10 +522,16 @@ class Hub:
         return found
 
     def _answered_instead(self, line: Line, carried: _Carried, token: str) -> Carriage | None:
-        """What a client has answered on this socket, when the token is of an earlier offer of the same leg."""
-        own = next((c for c in carried.all() if c.line is line and c.role is not Role.OFFERED), None)
+        """What a client has answered, when the token is of another offer of the same leg to it.
+
+        It has answered on this socket, or on one that it has lost as well; that it is the same client, and no other
+        device of its identity, its description has to show.
+        """
         earlier = [*carried.withdrawn, *(offer.tokens for offer in carried.offers.values())]
-        return own if own is not None and any(tokens.accepts(token) for tokens in earlier) else None
+        if not any(tokens.accepts(token) for tokens in earlier):
+            return None
+        answered = (c for c in carried.all() if c.role is not Role.OFFERED and c.line in (line, None))
+        return next(answered, None)
 
     def _withdraw_second_offer(self, line: Line, leg: CallSid) -> None:
         """A client that was offered the leg again on its new socket speaks for the first offer."""
