@@ -81,7 +81,7 @@ class Cable:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")  # uvloop has none any more for a socket that is closed
-    with contextlib.suppress(OSError, AttributeError):  # already closed by its peer
+    sock = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # closed already: what of uvloop, it depends when
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import WSServerHandshakeError
+from aiohttp import ClientError, ClientSession, WSServerHandshakeError, web
+from aiohttp.test_utils import TestServer
 
 from midcall.core.accounts import AccountStatus
 from support.edge import ACCOUNT, KEY, OTHER_ACCOUNT, OTHER_KEY, Edge, description
@@ -284,3 +285,28 @@ async def test_frames_are_traced_without_tokens_descriptions_or_content(edge: Ed
     for secret in ("eyJ", reconnect, "very private", "ice-ufrag"):
         assert secret not in everything
     assert edge.trace.events[-1].leg_sid == leg
+
+
+async def test_a_client_that_leaves_during_the_handshake_is_no_error(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by `make crash` on a busy machine: each such client left a traceback in the log."""
+    left = asyncio.Event()
+
+    async def leave_and_knock(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.close()
+        try:
+            return await edge.signalling.handle(request)
+        finally:
+            left.set()
+
+    app = web.Application()
+    app.router.add_get("/signal", leave_and_knock)
+    async with TestServer(app) as server, ClientSession() as session:
+        with pytest.raises(ClientError):
+            await session.ws_connect(server.make_url("/signal"))
+        await left.wait()
+        await edge.clock.settle()
+    assert edge.signalling.connections == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -47,7 +47,10 @@ class Signalling:
             timeout=CLOSE_TIMEOUT_S,
             writer_limit=WRITE_LIMIT,
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # it left during the handshake, which is nobody's error; nobody reads this answer
+            return web.Response(status=400)
         socket = _AiohttpSocket(ws, request, self._hub)
         connection = Connection(
             socket, self._hub, self._accounts, welcome=lambda: self._welcome(connection), host=request.host
