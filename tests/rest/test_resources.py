@@ -274,6 +274,11 @@ async def test_a_timeline_is_told_in_order(edge: Edge) -> None:
     assert (await edge.ask("GET", f"{path}?Limit=0")).refused == (400, 20001)
 
 
+async def test_an_application_may_name_the_one_api_version(edge: Edge) -> None:
+    made = await edge.ask("POST", "/Applications.json", {"ApiVersion": "2010-04-01"})
+    assert (made.status, made.body["api_version"]) == (201, "2010-04-01")
+
+
 # tokens
 
 

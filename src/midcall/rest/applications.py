@@ -12,7 +12,7 @@ from midcall.core.accounts import Application
 from midcall.core.errors import Refused
 from midcall.core.sids import ENTROPY_BYTES, ApplicationSid, mint
 from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging
-from midcall.wire.parameters import Nothing
+from midcall.wire.parameters import Nothing, parameters
 from midcall.wire.requests import ApplicationForm, ApplicationListForm
 from midcall.wire.resources import ApplicationPage, ApplicationResource, application_resource
 
@@ -54,7 +54,9 @@ async def delete(api: Api, asked: Asked[Nothing]) -> None:
 
 def changed(application: Application, form: ApplicationForm, *, at: float) -> Application:
     """The application with the form's values: its fields have the same names; None means unchanged."""
-    sent = {name: value for name, value in structs.asdict(form).items() if value is not None}
+    inert = {parameter.field for parameter in parameters(ApplicationForm) if parameter.inert is not None}
+    given = structs.asdict(form).items()
+    sent = {name: value for name, value in given if value is not None and name not in inert}
     return replace(application, **sent, updated_at=at)
 
 
