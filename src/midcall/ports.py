@@ -504,6 +504,15 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Connect two legs that have no client, end to end and for good: what one hears the other one says, audio and
+    RFC 4733 digits, and a sound that is played to one is said by the other. Nothing has to be negotiated."""
+
+    leg: CallSid
+    other: CallSid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Undo Join; both legs stay up and hear silence."""
 
@@ -539,7 +548,17 @@ class CloseMedia:
 
 
 MediaCommand = (
-    Terminate | MakeOffer | ApplyAnswer | Couple | Join | Part | PlayRingback | StopSound | SendDigits | CloseMedia
+    Terminate
+    | MakeOffer
+    | ApplyAnswer
+    | Couple
+    | Join
+    | Link
+    | Part
+    | PlayRingback
+    | StopSound
+    | SendDigits
+    | CloseMedia
 )
 
 

@@ -21,6 +21,7 @@ from support.world import World
 T = TypeVar("T")
 
 BASE = "https://app.test/"
+NUMBER = "+15550100"
 BOB = "<Client>bob</Client>"
 CAROL = "<Client>carol</Client>"
 REPORTED = "statusCallback='/status' statusCallbackEvent='initiated ringing answered completed'"
@@ -31,6 +32,10 @@ DIALS = (
     f"{BOB}{CAROL}</Dial><Pause/></Response>",
     f"<Response><Dial timeout='3'><Client url='/whisper' {REPORTED}>bob</Client>"
     "<Client url='/whisper'>carol</Client></Dial><Hangup/></Response>",
+    f"<Response><Dial callerId='+15550199' action='/after'><Number {REPORTED}>{NUMBER}</Number></Dial>"
+    "<Pause/></Response>",
+    f"<Response><Dial timeout='3'><Number url='/whisper'>{NUMBER}</Number>{BOB}"
+    "<Number>+15550111</Number></Dial></Response>",
     f"<Response><Dial hangupOnStar='true' timeLimit='20'>{CAROL}</Dial><Redirect>/again</Redirect></Response>",
 )
 DOCUMENTS = (
@@ -59,7 +64,7 @@ class RandomCalls(RuleBasedStateMachine):
 
     def _world(self, *, forgetful: bool) -> World:
         devices = {"bob": ["bob-phone", "bob-laptop"], "carol": ["carol-phone"]}
-        return World(forgetful=forgetful, patient=True, devices=devices)
+        return World(forgetful=forgetful, patient=True, devices=devices, numbers={NUMBER: BASE + "number"})
 
     def both(self, do: Callable[[World], object]) -> None:
         do(self.plain)

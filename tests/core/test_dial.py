@@ -208,7 +208,7 @@ def test_an_identity_without_devices_does_not_answer_at_once() -> None:
 
 
 def test_a_dial_without_anybody_to_ring_fails() -> None:
-    world = world_with("<Dial action='/after'><Number>+15550100</Number></Dial>", after="<Pause/>")
+    world = world_with("<Dial action='/after'><Sip>bob@example.com</Sip></Dial>", after="<Pause/>")
     alice = world.place()
     assert result(world.requests(alice)[-1]) == {"DialCallStatus": "failed", "DialBridged": "false"}
 

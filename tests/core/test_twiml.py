@@ -14,6 +14,7 @@ from midcall.core.twiml import (
     Document,
     Echo,
     Hangup,
+    Number,
     Pause,
     Problem,
     Redirect,
@@ -82,7 +83,7 @@ def test_what_stands_before_the_root_moves_no_line(text: str, line: int) -> None
 def test_a_declared_encoding_does_not_matter_to_text() -> None:
     text = "<?xml version='1.0' encoding='ISO-8859-1'?><Response><Dial><Client>zoë</Client></Dial></Response>"
     (verb,) = parse(text).verbs
-    assert isinstance(verb, Dial) and verb.clients[0].identity == "zoë"
+    assert isinstance(verb, Dial) and isinstance(verb.nouns[0], Client) and verb.nouns[0].identity == "zoë"
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,13 @@ def test_problems_of_one_document_are_bounded() -> None:
         ("<Dial record='true'/>", 12200),
         ("<Dial ringTone='de'/>", 12200),
         ("<Dial colour='red'/>", 12200),
-        ("<Dial>+15550100</Dial>", 12200),
-        ("<Dial><Number>+15550100</Number></Dial>", 12200),
+        ("<Dial>call me</Dial>", 13223),
+        ("<Dial><Number>12</Number></Dial>", 13223),
+        ("<Dial><Number/></Dial>", 13223),
+        ("<Dial><Number method='PUT'>+15550100</Number></Dial>", 13221),
+        ("<Dial><Number sendDigits='12x'>+15550100</Number></Dial>", 13222),
+        ("<Dial><Number machineDetection='Enable'>+15550100</Number></Dial>", 12200),
+        ("<Dial>+15550100<Client>bob</Client></Dial>", 12200),
         ("<Dial><Say/></Dial>", 13215),
         ("<Dial><Client/></Dial>", 13215),
         (f"<Dial><Client>{'x' * 257}</Client></Dial>", 13215),
@@ -196,7 +202,7 @@ def test_huge_attributes_are_cut_in_what_is_told_about_them() -> None:
 
 def test_a_dial_has_the_documented_defaults() -> None:
     verb = dial("")
-    assert verb == Dial(line=1, clients=(Client(line=1, identity="bob"),))
+    assert verb == Dial(line=1, nouns=(Client(line=1, identity="bob"),))
     assert (verb.timeout_s, verb.time_limit_s, verb.method, verb.action) == (30, 14_400, "POST", None)
     assert (verb.answer_on_bridge, verb.hangup_on_star, verb.sequential, verb.caller_id) == (False, False, False, None)
 
@@ -222,7 +228,7 @@ def test_a_client_says_whom_to_ring_with_what_and_who_is_told() -> None:
     (verb,) = verbs(inner)
     assert isinstance(verb, Dial)
     assert problems(inner) == []
-    assert verb.clients == (
+    assert verb.nouns == (
         Client(
             line=2,
             identity="bob",
@@ -234,21 +240,50 @@ def test_a_client_says_whom_to_ring_with_what_and_who_is_told() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+15550100", "+15550100"),
+        (" +1 (415) 555-01.00 ", "+14155550100"),
+        ("415-555-0100", "+14155550100"),
+        ("1 415 555 0100", "+14155550100"),
+        ("+44 20 7946 0000", "+442079460000"),
+    ],
+)
+def test_a_number_stands_in_a_noun_or_as_the_text_of_dial(written: str, number: str) -> None:
+    assert verbs(f"<Dial>{written}</Dial>") == (Dial(line=1, nouns=(Number(line=1, number=number),)),)
+    inner = f"""<Dial><Number url='/whisper' method='GET' sendDigits='wW1' statusCallback='/status'
+        statusCallbackEvent='answered'>{written}</Number></Dial>"""
+    assert problems(inner) == []
+    (verb,) = verbs(inner)
+    assert isinstance(verb, Dial)
+    assert verb.nouns == (
+        Number(
+            line=2,
+            number=number,
+            status_callback=StatusCallback(url="/status", method="POST", events=("answered",)),
+            url="/whisper",
+            method="GET",
+            send_digits="www1",
+        ),
+    )
+
+
 def test_a_status_callback_without_events_hears_of_the_end() -> None:
     (verb,) = verbs("<Dial><Client statusCallback='/status'>bob</Client></Dial>")
     assert isinstance(verb, Dial)
-    assert verb.clients[0].status_callback == StatusCallback(url="/status", method="POST", events=("completed",))
+    assert verb.nouns[0].status_callback == StatusCallback(url="/status", method="POST", events=("completed",))
 
 
 def test_an_identity_may_stand_before_or_after_its_parameters() -> None:
     (verb,) = verbs("<Dial><Client><Parameter name='a' value='1'/> bob</Client></Dial>")
-    assert isinstance(verb, Dial) and verb.clients[0].identity == "bob"
+    assert isinstance(verb, Dial) and isinstance(verb.nouns[0], Client) and verb.nouns[0].identity == "bob"
 
 
 def test_a_dial_rings_ten_clients_and_says_that_there_were_more() -> None:
-    nouns = "<Number>1</Number>" * 3 + "<Client>bob</Client>" * (MAX_NOUNS + 2)
+    nouns = "<Sip>1</Sip>" * 3 + "<Number>+15550100</Number>" + "<Client>bob</Client>" * (MAX_NOUNS + 1)
     (verb,) = verbs(f"<Dial>{nouns}</Dial>")
-    assert isinstance(verb, Dial) and len(verb.clients) == MAX_NOUNS
+    assert isinstance(verb, Dial) and len(verb.nouns) == MAX_NOUNS
     assert [code for code, _ in problems(f"<Dial>{nouns}</Dial>")] == [12200] * 3 + [13215]
 
 
@@ -267,7 +302,6 @@ TAGS = (
     "Client",
     "Identity",
     "Parameter",
-    "Number",
     "Pause",
     "Redirect",
     "Reject",

@@ -215,7 +215,27 @@ def test_a_status_callback_without_an_address_is_a_warning_and_the_client_rings(
     world, sid = in_progress("<Response><Dial><Client statusCallback='s'>bob</Client></Dial></Response>")
     assert world.alerts(sid) == [(15004, "warning", 1)]
     (opened,) = world.of(sid, OpenDial)
-    assert isinstance(opened, OpenDial) and opened.clients[0].status_callback is None
+    assert isinstance(opened, OpenDial) and opened.nouns[0].status_callback is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "nouns", "shown", "codes"),
+    [
+        ("callerId='+1 555 0199'", "<Number>+15550100</Number>", "+15550199", []),
+        ("callerId='client:x'", "<Number>+15550100</Number>", "client:x", [13214]),
+        ("callerId='shop'", "<Number>+15550100</Number>", "client:alice", [13214]),
+        ("", "<Number>+15550100</Number>", "client:alice", [13214]),
+        ("callerId='shop'", "<Client>bob</Client>", "shop", []),
+        ("", "<Client>bob</Client>", "client:alice", []),
+    ],
+)
+def test_a_phone_is_shown_a_number_or_a_client_and_a_client_anything(
+    attribute: str, nouns: str, shown: str, codes: list[int]
+) -> None:
+    world, sid = placed(f"<Response><Dial {attribute}>{nouns}</Dial></Response>")
+    (opened,) = world.of(sid, OpenDial)
+    assert isinstance(opened, OpenDial) and opened.caller_id == shown
+    assert [code for code, _, _ in world.alerts(sid)] == codes
 
 
 def test_addresses_of_a_client_become_absolute() -> None:
@@ -223,7 +243,7 @@ def test_addresses_of_a_client_become_absolute() -> None:
     world, sid = placed(f"<Response><Dial>{client}</Dial></Response>")
     (opened,) = world.of(sid, OpenDial)
     assert isinstance(opened, OpenDial)
-    (bob,) = opened.clients
+    (bob,) = opened.nouns
     assert bob.status_callback is not None
     assert (bob.url, bob.status_callback.url) == ("https://app.test/app/whisper", "https://app.test/status")
 

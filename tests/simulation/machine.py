@@ -33,6 +33,7 @@ from midcall.switch.calls import Calls
 from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.legs import Legs
 from midcall.switch.messages import Messages
+from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.webhooks.dispatcher import Dispatcher
@@ -153,7 +154,10 @@ class Machine:
             trace=self.trace,
         )
         rooms = Rooms(self.legs, store=self.store, media=media, clock=process, entropy=entropy)
-        self.calls = Calls(store=self.store, legs=self.legs, rooms=rooms, clock=process, entropy=entropy)
+        numbers = Numbers(store=self.store, clock=process, entropy=entropy)
+        self.calls = Calls(
+            store=self.store, legs=self.legs, rooms=rooms, numbers=numbers, clock=process, entropy=entropy
+        )
         self.hub.attach(self.calls, self.bus)
         self.gate = Gate()
         self.dispatchers = [self._dispatcher(self.store, sender)]

@@ -37,7 +37,9 @@ from midcall.storage.trace import MemoryTrace
 from midcall.switch.calls import Calls, Placed
 from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.legs import Legs
+from midcall.switch.lines import Lines
 from midcall.switch.messages import Messages
+from midcall.switch.numbers import Numbers
 from midcall.switch.rooms import Rooms
 from midcall.testing.clock import ManualClock
 
@@ -168,7 +170,16 @@ class Switchboard:
         self.rooms = Rooms(
             self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy, forgetful=forgetful
         )
-        self.calls = Calls(store=self.store, legs=self.legs, rooms=self.rooms, clock=self.clock, entropy=self.entropy)
+        self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
+        Lines(self.legs, self.numbers, self.clock)
+        self.calls = Calls(
+            store=self.store,
+            legs=self.legs,
+            rooms=self.rooms,
+            numbers=self.numbers,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
         self.messages = Messages(
             store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=limits or Limits()
         )

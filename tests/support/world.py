@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from midcall.core import events
-from midcall.core.calls import Call, Direction, Status
+from midcall.core.calls import FINAL, Call, Direction, Status
 from midcall.core.dial import Child, ChildState, DialRoom
 from midcall.core.effects import (
     MOVED,
     AnswerOffer,
     BeginLeg,
+    CallNumber,
     CloseMedia,
     DialEffect,
     FetchTwiml,
     JoinLegs,
     LegEffect,
+    LinkMedia,
     Note,
     OfferMedia,
     OpenDial,
@@ -38,10 +40,11 @@ from midcall.core.effects import (
 )
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
+from midcall.core.line import Line
 from midcall.core.moves import TRANSITIONS
 from midcall.core.run import Script
 from midcall.core.sids import AccountSid, CallSid
-from midcall.core.twiml import StatusCallback
+from midcall.core.twiml import Number, StatusCallback
 
 ACCOUNT = AccountSid("AC" + "0" * 32)
 EVERY_EVENT = StatusCallback(url="https://app.test/status", events=("initiated", "ringing", "answered", "completed"))
@@ -75,6 +78,7 @@ class World:
         patient: nothing is delivered until `deliver` or `settle` is called.
         web: documents by URL; a number is a failure with that code. What is missing stays unanswered.
         devices: identity to device names.
+        numbers: phone number to the URL of its TwiML.
         log: all effects, oldest first.
         told: how often a room told its parent the outcome; how often a leg reported.
         open: legs whose client was shown an answer.
@@ -97,6 +101,9 @@ class World:
     open: set[str] = field(default_factory=set)
     children: list[CallSid] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    numbers: dict[str, str] = field(default_factory=dict)
+    linked: set[tuple[str, str]] = field(default_factory=set)
+    sids: int = -1
 
     # what tests ask
 
@@ -202,6 +209,8 @@ class World:
         for machine in self.machines.values():
             if isinstance(machine, Leg):
                 assert {machine.dialing, machine.dialed_by} <= {None, *self.machines}, "a leg is in a room that is gone"
+                if machine.line is not None and machine.status not in (Status.QUEUED, *FINAL):
+                    assert machine.line.other in self.machines, "one end of a line outlives the other"
             else:
                 assert not machine.over, "a dial is over, and a child of it lives on"
                 assert machine.parent in self.machines, "a dial outlives its parent"
@@ -249,17 +258,29 @@ class World:
         if owner in self.machines:
             self.mail[owner].append(event)
 
-    def _call(self, direction: Direction, status: Status, from_: str, to: str, parent: CallSid | None = None) -> Call:
-        sids = [owner for owner in (*self.machines, *self.over) if owner.startswith("CA") and "/" not in owner]
+    def _sid(self) -> CallSid:
+        self.sids += 1
+        return CallSid(f"CA{self.sids:032x}")
+
+    def _call(
+        self,
+        direction: Direction,
+        status: Status,
+        from_: str,
+        to: str,
+        parent: CallSid | None = None,
+        *,
+        sdk: bool = True,
+    ) -> Call:
         return Call(
-            sid=CallSid(f"CA{len(sids):032x}"),
+            sid=self._sid(),
             account_sid=ACCOUNT,
             parent_sid=parent,
             direction=direction,
             from_=from_,
             to=to,
             status=status,
-            sdk_leg=True,
+            sdk_leg=sdk,
             created_at=self.now,
             updated_at=self.now,
             started_at=self.now if direction is Direction.INBOUND else None,
@@ -314,6 +335,12 @@ class World:
                 self._open(leg, effect)
             case TellRoom(room, event):
                 self._post(room, event)
+            case TellLeg(sid, news):
+                self._post(sid, news)
+            case CallNumber():
+                self.replies.append(self._reach(leg))
+            case LinkMedia(other):
+                self.linked.add((leg.sid, other))
             case _:
                 pass
 
@@ -332,16 +359,18 @@ class World:
 
     def _open(self, parent: Leg, dial: OpenDial) -> None:
         children: list[Child] = []
-        for client in dial.clients:
-            call = self._call(
-                Direction.OUTBOUND_DIAL, Status.QUEUED, dial.caller_id, f"client:{client.identity}", parent.sid
-            )
+        for noun in dial.nouns:
+            by_phone = isinstance(noun, Number)
+            to = noun.number if isinstance(noun, Number) else f"client:{noun.identity}"
             leg = Leg(
-                call=call,
-                identity=client.identity,
-                whisper=Script(url=client.url, method=client.method) if client.url else None,
-                custom=list(client.parameters),
-                reporting=client.status_callback,
+                call=self._call(
+                    Direction.OUTBOUND_DIAL, Status.QUEUED, dial.caller_id, to, parent.sid, sdk=not by_phone
+                ),
+                identity=None if isinstance(noun, Number) else noun.identity,
+                line=Line(other=self._sid()) if by_phone else None,
+                whisper=Script(url=noun.url, method=noun.method) if noun.url else None,
+                custom=[] if isinstance(noun, Number) else list(noun.parameters),
+                reporting=noun.status_callback,
                 time_limit_s=dial.time_limit_s,
                 dialed_by=dial.room,
             )
@@ -360,6 +389,18 @@ class World:
         )
         self._house(room.id, room)
         self._post(room.id, events.Opened())
+
+    def _reach(self, calling: Leg) -> Reply:
+        """The number's leg, which begins when its world gets around to it; or word that there is none."""
+        assert calling.line is not None
+        url = self.numbers.get(calling.call.to)
+        if url is None:
+            return Reply(calling.sid, events.Unreached("no such number"))
+        call = self._call(Direction.INBOUND, Status.RINGING, calling.call.from_, calling.call.to, sdk=False)
+        line = Line(other=calling.sid)
+        called = Leg(call=replace(call, sid=calling.line.other), identity=None, line=line, script=Script(url=url))
+        self._house(called.sid, called)
+        return Reply(called.sid, events.Begun())
 
     def _answer(self, wanted: FetchTwiml, text: str | int, url: str | None) -> None:
         found = url or wanted.url

@@ -40,6 +40,7 @@ from midcall.switch.calls import Calls
 from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.history import History
 from midcall.switch.legs import Legs
+from midcall.switch.lines import Lines
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
@@ -96,10 +97,12 @@ class App:
             trace=self.trace,
             first_sequence=settings.first_sequence,
         )
+        Lines(self.legs, self.numbers, self.clock)
         self.calls = Calls(
             store=self.store,
             legs=self.legs,
             rooms=Rooms(self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy),
+            numbers=self.numbers,
             clock=self.clock,
             entropy=self.entropy,
             trace=self.trace,

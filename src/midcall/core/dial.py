@@ -182,8 +182,10 @@ class DialRoom:
     def _pressed(self, leg: CallSid, digits: str, *, in_band: bool) -> Iterator[DialEffect]:
         if self.winner is None or self.over or leg not in (self.parent, self.winner):
             return
+        other = self.winner if leg == self.parent else self.parent
         if not in_band:
-            yield PassDigits(self.winner if leg == self.parent else self.parent, digits)
+            yield PassDigits(other, digits)
+        yield TellLeg(other, events.Heard(digits, in_band))
         if self.hangup_on_star and leg == self.parent and "*" in digits:
             yield TellLeg(self.winner, events.Dropped())
 

@@ -9,7 +9,7 @@ from midcall.core.alerts import Level
 from midcall.core.calls import Call, Status
 from midcall.core.events import DialEvent, LegEvent
 from midcall.core.sids import CallSid
-from midcall.core.twiml import Client
+from midcall.core.twiml import Noun
 
 # Reporting
 
@@ -161,15 +161,33 @@ class ShowHangup:
     message: str | None = None
 
 
+# The phone network
+
+
+@dataclass(frozen=True, slots=True)
+class CallNumber:
+    """Find the number that this leg calls, and begin the leg at its other end.
+
+    Answered by Reached (by that leg) or Unreached.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMedia:
+    """Let this leg and the one at the other end of its line hear each other."""
+
+    other: CallSid
+
+
 # Rooms and other legs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDial:
-    """Make a room and its children: one leg for each client."""
+    """Make a room and its children: one leg for each noun."""
 
     room: str
-    clients: tuple[Client, ...]
+    nouns: tuple[Noun, ...]
     caller_id: str
     timeout_s: int
     time_limit_s: int
@@ -232,8 +250,11 @@ LegEffect = (
     | ShowAnswer
     | ShowTaken
     | ShowHangup
+    | CallNumber
+    | LinkMedia
     | OpenDial
     | TellRoom
+    | TellLeg
 )
 
 DialEffect = TellLeg | BeginLeg | JoinLegs | PartLegs | PassDigits

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from midcall.core.calls import Status
+from midcall.core.moves import Move
 from midcall.core.sids import CallSid
 
 
@@ -138,6 +139,41 @@ class TwimlFailed:
     url: str
     code: int
     reason: str
+
+
+# The other end of a phone line
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """To the calling end: the number's own leg has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """To the calling end: nobody is behind that number."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FarAnswered:
+    """To the calling end: the number's leg was picked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarEnded:
+    """The leg at the other end is over, by that move."""
+
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Digits that the leg hears from the one it is bridged with. `in_band`: the engine passes them on by itself."""
+
+    digits: str
+    in_band: bool
 
 
 # The room and its legs
@@ -278,9 +314,10 @@ OfClient = (
 )
 OfTwiml = TwimlArrived | TwimlFailed
 OfDial = DialRang | DialAnswered | DialOver
+OfLine = Reached | Unreached | FarAnswered | FarEnded | Heard
 ToChild = Canceled | RingTimedOut | Dropped
 OfRest = EndAsked | RedirectAsked | SettingsChanged
 
-LegEvent = Begun | OfMedia | OfClient | OfTwiml | OfDial | ToChild | OfRest | TimerFired | ServerStopped
+LegEvent = Begun | OfMedia | OfClient | OfTwiml | OfDial | OfLine | ToChild | OfRest | TimerFired | ServerStopped
 
 DialEvent = Opened | ChildRang | ChildAnswered | ChildReady | ChildEnded | ChildLeft | ParentLeft | Pressed | TimerFired

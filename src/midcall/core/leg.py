@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from midcall.core import errors, events, verbs
+from midcall.core import errors, events, line, verbs
 from midcall.core.alerts import Level
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.effects import (
     MOVED,
     AcceptAnswer,
     AnswerOffer,
+    CallNumber,
     CloseMedia,
     InviteDevices,
     LegEffect,
@@ -32,9 +33,11 @@ from midcall.core.effects import (
     ShowTaken,
     StopEcho,
     StopSound,
+    TellLeg,
     TellRoom,
 )
 from midcall.core.errors import Refused
+from midcall.core.line import Line
 from midcall.core.moves import SIP_OF, TRANSITIONS, Move, Shown, Timer
 from midcall.core.run import Run, Script
 from midcall.core.sids import CallSid
@@ -59,6 +62,7 @@ class Leg:
     Attributes:
         call: the row that REST shows.
         identity: of the SDK client on this leg.
+        line: of a leg without an SDK client.
         script: the leg's own TwiML; a child, which is only bridged, has none until REST redirects it.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
@@ -78,6 +82,7 @@ class Leg:
 
     call: Call
     identity: str | None
+    line: Line | None = None
     script: Script | None = None
     whisper: Script | None = None
     custom: list[tuple[str, str]] = field(default_factory=list)
@@ -113,6 +118,7 @@ class Leg:
 
     @property
     def is_placed(self) -> bool:
+        """It came here: from a client, or from the calling end of a line."""
         return self.call.direction is Direction.INBOUND
 
     @property
@@ -141,6 +147,9 @@ class Leg:
                 yield from verbs.on_document(self, event, now)
             case events.DialRang() | events.DialAnswered() | events.DialOver():
                 yield from verbs.on_dial(self, event, now)
+            case events.Reached() | events.Unreached() | events.FarAnswered() | events.FarEnded() | events.Heard():
+                if self.line is not None:
+                    yield from line.on_line(self, self.line, event, now)
             case events.EndAsked() | events.RedirectAsked() | events.SettingsChanged():
                 yield from self._rest(event, now)
             case events.TimerFired(name):
@@ -159,21 +168,27 @@ class Leg:
         self.begun = True
         if self.is_placed:
             yield Note(kind="leg.placed", detail=(("from", self.call.from_), ("status", str(self.status))))
-            yield AnswerOffer(self.offer)
+            yield from self._accept()
             assert self.script is not None
             yield from verbs.start(self, self.script, now)
             return
         self.call = replace(self.call, started_at=now, updated_at=now)
         yield from self._report("initiated", Status.INITIATED, now)
-        if not devices:
+        if not devices and self.line is None:
             yield from self.end(Move.UNREACHABLE, now)
             return
         if self.dialed_by is None:
             self.timers[Timer.RING] = now + self.ring_timeout_s
         self.offered = list(devices)
-        yield OfferMedia(self.call.parent_sid)
+        yield OfferMedia(self.call.parent_sid) if self.line is None else CallNumber()
 
-    def _ring(self, now: float) -> Iterator[LegEffect]:
+    def _accept(self) -> Iterator[LegEffect]:
+        if self.line is None:
+            yield AnswerOffer(self.offer)
+        else:
+            yield from line.arrive(self.line)
+
+    def ring(self, now: float) -> Iterator[LegEffect]:
         self._move(Move.RANG, now)
         yield from self._report("ringing", Status.RINGING, now)
         if self.offered:
@@ -247,10 +262,14 @@ class Leg:
     def _answered(self, device: str, media: AcceptAnswer | AnswerOffer, now: float) -> Iterator[LegEffect]:
         self.holder = device
         self.offered = []
-        self.timers.pop(Timer.RING, None)
         yield media
         yield from self.pick_up(now)
         yield ShowTaken(device)
+        yield from self.go_on(now)
+
+    def go_on(self, now: float) -> Iterator[LegEffect]:
+        """A leg that rang somebody was answered."""
+        self.timers.pop(Timer.RING, None)
         if self.dialed_by is not None:
             yield TellRoom(self.dialed_by, events.ChildAnswered(self.sid))
         if self.whisper is not None:
@@ -287,7 +306,7 @@ class Leg:
             case events.OfferMade(sdp):
                 if self.status is Status.QUEUED:
                     self.offer = sdp
-                    yield from self._ring(now)
+                    yield from self.ring(now)
             case events.AnswerMade(sdp):
                 if self.is_placed and self.answer is None:
                     self.answer = sdp
@@ -334,6 +353,8 @@ class Leg:
         self._move(Move.ANSWERED, now)
         self.timers[Timer.LIMIT] = now + self.time_limit_s
         yield from self._report("answered", Status.IN_PROGRESS, now)
+        if self.line is not None and self.is_placed:
+            yield TellLeg(self.line.other, events.FarAnswered())
 
     def end(
         self, move: Move, now: float, *, code: int | None = None, message: str | None = None
@@ -344,7 +365,10 @@ class Leg:
         self.timers.clear()
         sip = 200 if answered else SIP_OF.get(move, 487)
         yield from self._report("completed", self.status, now, sip=sip)
-        yield ShowHangup(code, message)
+        if self.line is None:
+            yield ShowHangup(code, message)
+        else:
+            yield TellLeg(self.line.other, events.FarEnded(move))
         yield CloseMedia()
         if self.dialing is not None:
             yield TellRoom(self.dialing, events.ParentLeft())

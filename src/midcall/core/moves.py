@@ -21,6 +21,7 @@ class Move(StrEnum):
     DECLINED = "declined"  # <Reject reason="rejected">
     TIMED_OUT = "timed out"
     UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"  # a number that nobody has
     BROKEN = "broken"
     FINISHED = "finished"  # the TwiML ran to its end
 
@@ -31,6 +32,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Move], Status]] = {
     (Status.QUEUED, Move.CANCELED): Status.CANCELED,
     (Status.QUEUED, Move.TIMED_OUT): Status.NO_ANSWER,
     (Status.QUEUED, Move.UNREACHABLE): Status.NO_ANSWER,
+    (Status.QUEUED, Move.UNKNOWN): Status.FAILED,
     (Status.QUEUED, Move.BROKEN): Status.FAILED,
     (Status.RINGING, Move.ANSWERED): Status.IN_PROGRESS,
     (Status.RINGING, Move.HUNG_UP): Status.CANCELED,
@@ -52,6 +54,7 @@ SIP_OF: Final[Mapping[Move, int]] = {
     Move.BUSY: 486,
     Move.DECLINED: 603,
     Move.UNREACHABLE: 480,
+    Move.UNKNOWN: 404,
     Move.BROKEN: 500,
     Move.FINISHED: 200,
 }

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar, cast
 
 from lxml import etree
+
+from midcall.core import numbers
 
 MAX_IDENTITY_CHARS: Final = 256
 MAX_NOUNS: Final = 10
@@ -22,6 +24,7 @@ STATUS_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
 VERSIONS: Final = ("1", "1.0")
 BLANK: Final = " \t\r\n\ufeff"
 
+_DIGITS: Final = re.compile(r"[0-9A-D#*wW]{1,32}", re.ASCII)
 _DECLARATION: Final = re.compile(r"<\?xml\s.*?\?>", re.DOTALL)
 
 NOT_YET: Final = frozenset(
@@ -45,7 +48,7 @@ NOT_YET: Final = frozenset(
 )
 """Verbs of the language that this server does not carry out yet."""
 
-NOUNS_NOT_YET: Final = frozenset(["Application", "Conference", "Number", "Queue", "Sim", "Sip"])
+NOUNS_NOT_YET: Final = frozenset(["Application", "Conference", "Queue", "Sim", "Sip"])
 
 Method = Literal["GET", "POST"]
 Reason = Literal["rejected", "busy"]
@@ -95,9 +98,24 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """`<Number>`, or the text of `<Dial>`: a phone number in E.164, with digits to send after the answer."""
+
+    line: int
+    number: str
+    status_callback: StatusCallback | None = None
+    url: str | None = None
+    method: Method = "POST"
+    send_digits: str = ""
+
+
+Noun = Client | Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dial:
     line: int
-    clients: tuple[Client, ...]
+    nouns: tuple[Noun, ...]
     action: str | None = None
     method: Method = "POST"
     timeout_s: int = 30
@@ -281,11 +299,9 @@ class _Reader:
         for name in ("record", "recordingStatusCallback", "trim", "ringTone", "referUrl"):
             if name in found:
                 self.warn(12200, element, f"{name} is not carried out by this server yet; it is ignored")
-        if _own_text(element):
-            self.warn(12200, element, "a phone number in <Dial> cannot be reached by this server yet")
         return Dial(
             line=_line(element),
-            clients=self.clients(element),
+            nouns=self.nouns(element),
             action=self.value(element, found, "action", str, None),
             method=self.value(element, found, "method", _method, "POST"),
             timeout_s=self.value(element, found, "timeout", _between(1, MAX_RING_S), 30),
@@ -296,19 +312,47 @@ class _Reader:
             sequential=self.value(element, found, "sequential", _boolean, False),
         )
 
-    def clients(self, dial: etree._Element) -> tuple[Client, ...]:
-        clients: list[Client] = []
-        for noun in dial:
-            if noun.tag == "Client" and len(clients) == MAX_NOUNS:
-                self.warn(13215, noun, f"<Dial> takes at most {MAX_NOUNS} nouns; the others are skipped")
+    def nouns(self, dial: etree._Element) -> tuple[Noun, ...]:
+        nouns: list[Noun] = []
+        for child in dial:
+            build = _NOUNS.get(str(child.tag))
+            if build is not None and len(nouns) == MAX_NOUNS:
+                self.warn(13215, child, f"<Dial> takes at most {MAX_NOUNS} nouns; the others are skipped")
                 break
-            if noun.tag == "Client":
-                clients.extend(self.client(noun))
-            elif noun.tag in NOUNS_NOT_YET:
-                self.warn(12200, noun, f"<{_name(noun)}> cannot be reached by this server yet; it is skipped")
+            if build is not None:
+                nouns.extend(build(self, child))
+            elif child.tag in NOUNS_NOT_YET:
+                self.warn(12200, child, f"<{_name(child)}> cannot be reached by this server yet; it is skipped")
             else:
-                self.warn(13215, noun, f"<{_name(noun)}> cannot stand in <Dial>; it is skipped")
-        return tuple(clients)
+                self.warn(13215, child, f"<{_name(child)}> cannot stand in <Dial>; it is skipped")
+        text = _own_text(dial)
+        if text and nouns:
+            self.warn(12200, dial, "a number beside the nouns of <Dial> is skipped; put it into <Number>")
+        elif text:
+            nouns.extend(self.plain_number(dial, text))
+        return tuple(nouns)
+
+    def plain_number(self, dial: etree._Element, text: str) -> Iterator[Number]:
+        number = numbers.parse(text)
+        if number is None:
+            self.warn(13223, dial, f"{text[:64]!r} is no phone number in E.164 format; it is skipped")
+        else:
+            yield Number(line=_line(dial), number=number)
+
+    def number(self, element: etree._Element) -> Iterator[Number]:
+        found = self.attributes(element, _NUMBER_ATTRIBUTES)
+        self.childless(element)
+        for name in ("machineDetection", "byoc"):
+            if name in found:
+                self.warn(12200, element, f"{name} is not carried out by this server yet; it is ignored")
+        for number in self.plain_number(element, _own_text(element)):
+            yield replace(
+                number,
+                status_callback=self.status_callback(element, found),
+                url=self.value(element, found, "url", _text_or_none, None),
+                method=self.value(element, found, "method", _method, "POST"),
+                send_digits=self.value(element, found, "sendDigits", _digits, ""),
+            )
 
     def client(self, element: etree._Element) -> Iterator[Client]:
         found = self.attributes(element, _CLIENT_ATTRIBUTES)
@@ -396,6 +440,11 @@ def _text_or_none(text: str) -> str | None:
     return text or None
 
 
+def _digits(text: str) -> str | None:
+    """Digits to send, with each pause of a second as two of half a second."""
+    return text.replace("W", "ww") if _DIGITS.fullmatch(text) else None
+
+
 def _method(text: str) -> Method | None:
     return METHODS.get(text.upper())
 
@@ -421,6 +470,11 @@ _VERBS: Final[Mapping[str, Callable[[_Reader, etree._Element], Verb]]] = {
     "Pause": _Reader.pause,
     "Redirect": _Reader.redirect,
     "Reject": _Reader.reject,
+}
+
+_NOUNS: Final[Mapping[str, Callable[[_Reader, etree._Element], Iterator[Noun]]]] = {
+    "Client": _Reader.client,
+    "Number": _Reader.number,
 }
 
 _DIAL_ATTRIBUTES: Final = {
@@ -449,4 +503,21 @@ _CLIENT_ATTRIBUTES: Final = {
     "statusCallbackMethod": 12200,
     "statusCallbackEvent": 12200,
     "clientNotificationUrl": 12200,
+}
+
+_NUMBER_ATTRIBUTES: Final = {
+    "url": 12200,
+    "method": 13221,
+    "sendDigits": 13222,
+    "statusCallback": 12200,
+    "statusCallbackMethod": 12200,
+    "statusCallbackEvent": 12200,
+    "byoc": 12200,
+    "machineDetection": 12200,
+    "machineDetectionTimeout": 12200,
+    "machineDetectionSpeechThreshold": 12200,
+    "machineDetectionSpeechEndThreshold": 12200,
+    "machineDetectionSilenceTimeout": 12200,
+    "amdStatusCallback": 12200,
+    "amdStatusCallbackMethod": 12200,
 }

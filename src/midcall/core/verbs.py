@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urljoin, urlsplit
 
-from midcall.core import events, twiml
+from midcall.core import events, numbers, twiml
 from midcall.core.alerts import Level
 from midcall.core.calls import Status
 from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StartEcho, StopSound
@@ -216,14 +216,17 @@ def _resolve(run: Run, url: str) -> str | None:
 def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffect]:
     if run.whisper:
         run.asked = run.url
-        yield from _unusable(leg, run, 13201, verb.line, "<Dial> cannot stand in the TwiML of <Client url>", now)
+        yield from _unusable(leg, run, 13201, verb.line, "<Dial> cannot stand in the TwiML of a noun's url", now)
         return
-    for client in verb.clients:
-        if client.url is not None and _resolve(run, client.url) is None:
-            yield from _unresolved(leg, run, client.url, client.line, now)
+    for noun in verb.nouns:
+        if noun.url is not None and _resolve(run, noun.url) is None:
+            yield from _unresolved(leg, run, noun.url, noun.line, now)
             return
-        if client.status_callback is not None and _resolve(run, client.status_callback.url) is None:
-            yield _warning(run, 15004, client.line, f"{NO_BASE}; this client's status is not reported")
+        if noun.status_callback is not None and _resolve(run, noun.status_callback.url) is None:
+            yield _warning(run, 15004, noun.line, f"{NO_BASE}; this leg's status is not reported")
+    caller_id, problem = _caller_id(leg, verb)
+    if problem is not None:
+        yield _warning(run, 13214, verb.line, problem)
     if not (verb.answer_on_bridge and run.silent_so_far):
         yield from leg.pick_up(now)
         yield from leg.show(Shown.RINGING)
@@ -232,8 +235,8 @@ def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffec
     leg.dialing = f"{leg.sid}/dial/{leg.dials}"
     yield OpenDial(
         room=leg.dialing,
-        clients=tuple(_absolute(run, client) for client in verb.clients),
-        caller_id=verb.caller_id or leg.call.from_,
+        nouns=tuple(_absolute(run, noun) for noun in verb.nouns),
+        caller_id=caller_id,
         timeout_s=verb.timeout_s,
         time_limit_s=verb.time_limit_s,
         hangup_on_star=verb.hangup_on_star,
@@ -241,13 +244,29 @@ def _dial(leg: Leg, run: Run, verb: twiml.Dial, now: float) -> Iterator[LegEffec
     )
 
 
-def _absolute(run: Run, client: twiml.Client) -> twiml.Client:
-    """The client with addresses that stand by themselves; a status callback that cannot is left out."""
-    callback = client.status_callback
+def _caller_id(leg: Leg, verb: twiml.Dial) -> tuple[str, str | None]:
+    """Who the dialled legs say is calling, and what is wrong with it. Clients are shown any text, phones are not."""
+    if not any(isinstance(noun, twiml.Number) for noun in verb.nouns):
+        return verb.caller_id or leg.call.from_, None
+    caller, problem = leg.call.from_, None
+    if verb.caller_id is not None:
+        number = numbers.parse(verb.caller_id)
+        if number is not None or verb.caller_id.startswith("client:"):
+            caller = number or verb.caller_id
+        else:
+            problem = f"callerId={verb.caller_id[:64]!r} is no phone number in E.164 format; {caller!r} is used"
+    if problem is None and not numbers.is_e164(caller):
+        problem = f"{caller!r} calls a phone number here; a phone network wants callerId with a number of yours"
+    return caller, problem
+
+
+def _absolute(run: Run, noun: twiml.Noun) -> twiml.Noun:
+    """The noun with addresses that stand by themselves; a status callback that cannot is left out."""
+    callback = noun.status_callback
     if callback is not None:
         url = _resolve(run, callback.url)
         callback = replace(callback, url=url) if url is not None else None
-    return replace(client, status_callback=callback, url=_resolve(run, client.url) if client.url else None)
+    return replace(noun, status_callback=callback, url=_resolve(run, noun.url) if noun.url else None)
 
 
 def on_dial(leg: Leg, event: events.OfDial, now: float) -> Iterator[LegEffect]:

@@ -28,12 +28,14 @@ class Leg:
     Attributes:
         peer: carries the audio; None before the first connection and after its loss.
         partner: the joined leg, if any; always mutual. It may be the leg itself.
+        far: what a linked leg has in place of a peer: the leg at the other end. What one hears the other one says.
     """
 
     def __init__(self, sid: CallSid) -> None:
         self.sid = sid
         self.peer: Peer | None = None
         self.partner: Leg | None = None
+        self.far: Leg | None = None
         self._position = 0
         self._ringing = False
         self._digits: deque[str] = deque()
@@ -58,6 +60,30 @@ class Leg:
             self.partner.partner = None
             self.partner = None
 
+    def link(self, far: Leg) -> None:
+        """Make what one leg hears be said by the other, both ways. Links do not end before their legs."""
+        self.far, far.far = far, self
+
+    def heard(self) -> Leg | None:
+        """Whose voice reaches this leg, through any number of links; None for nobody's.
+
+        Joins and links are made of legs that were made for them, so that they never form a ring.
+        """
+        hearing: Leg = self
+        while (speaker := hearing.partner) is not None and speaker.far is not None:
+            hearing = speaker.far
+        return speaker
+
+    @property
+    def _hears_ringback(self) -> bool:
+        """It is played to this leg, or to one that this leg hears through a link."""
+        hearing: Leg = self
+        while not hearing._ringing:
+            if hearing.partner is None or hearing.partner.far is None:
+                return False
+            hearing = hearing.partner.far
+        return True
+
     def play_ringback(self) -> None:
         self._ringing = True
         self._position = 0
@@ -70,13 +96,14 @@ class Leg:
         """Whether frames have to be made for this leg, because nobody else sends it any."""
         if self.peer is None or not self.peer.connected or self._toning:
             return False
-        return self.partner is None or self.partner.peer is None or not self.partner.peer.connected
+        speaker = self.heard()
+        return speaker is None or speaker.peer is None or not speaker.peer.connected
 
     def tick(self, now: float) -> None:
         """Send the next 20 ms frame of what is made here. For legs with `needs_sound`."""
         assert self.peer is not None
         codec = self.peer.payloads.preferred
-        if self._ringing:
+        if self._hears_ringback:
             cycle = sounds.ringback(codec)
             payload = cycle[self._position]
             self._position = (self._position + 1) % len(cycle)
@@ -86,8 +113,21 @@ class Leg:
 
     # ------------------------------------------------------------------------------------------------------ forwarding
 
+    def say_audio(self, source: Peer, codec: Codec, packet: rtp.Packet) -> None:
+        """Audio of this leg's client, or of whoever speaks through its link."""
+        if self.partner is not None:
+            self.partner.hear_audio(source, codec, packet)
+
+    def say_event(self, source: Peer, packet: rtp.Packet, event: Event, rate: int) -> None:
+        """A telephone event, likewise."""
+        if self.partner is not None:
+            self.partner.hear_event(source, packet, event, rate)
+
     def hear_audio(self, source: Peer, codec: Codec, packet: rtp.Packet) -> None:
         """Pass on a packet of the partner: as it is where this leg knows the codec, else transcoded."""
+        if self.far is not None:
+            self.far.say_audio(source, codec, packet)
+            return
         peer = self.peer
         if peer is None or not peer.connected or self._toning:
             return
@@ -109,6 +149,9 @@ class Leg:
 
         Timestamps of events are those of the audio beside them, whatever clock counts their durations.
         """
+        if self.far is not None:
+            self.far.say_event(source, packet, event, rate)
+            return
         peer = self.peer
         if peer is None or not peer.connected or self._toning:
             return
@@ -134,7 +177,12 @@ class Leg:
     # ---------------------------------------------------------------------------------------------------------- digits
 
     def send_digits(self, digits: str) -> None:
-        """Queue digits; they wait for the connection and are dropped where telephone-event was not negotiated."""
+        """Queue digits; they wait for the connection and are dropped where telephone-event was not negotiated.
+
+        A linked leg has nobody to send them to: the switch tells the leg at the other end.
+        """
+        if self.far is not None:
+            return
         room = DIGITS_CAP - len(self._digits)
         self._digits.extend([digit for digit in digits if digit in _PLAYABLE][:room])
         self.dial()
@@ -179,8 +227,11 @@ class Leg:
     # ------------------------------------------------------------------------------------------------------------- end
 
     def close(self) -> asyncio.Task[None] | None:
-        """Leave the bridge and stop dialling; the task that stops, if there was one."""
+        """Leave the bridge and the link, and stop dialling; the task that stops, if there was one."""
         self.part()
+        if self.far is not None:
+            self.far.far = None
+            self.far = None
         self._digits.clear()
         dialling = self._dialling
         if dialling is not None:

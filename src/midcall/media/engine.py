@@ -28,6 +28,7 @@ from midcall.ports import (
     Couple,
     DigitHeard,
     Join,
+    Link,
     MakeOffer,
     MediaCommand,
     MediaConnected,
@@ -79,7 +80,10 @@ class _Leg(Leg):
 
     @property
     def codec(self) -> Codec | None:
-        """Its first choice, once negotiated."""
+        """Its first choice, once negotiated; of a linked leg, that of whoever speaks through it."""
+        if self.far is not None:
+            speaker = self.far.heard()
+            return speaker.codec if isinstance(speaker, _Leg) else None
         peer = self.peer or self.fresh
         return None if peer is None else peer.payloads.preferred
 
@@ -124,6 +128,9 @@ class AiortcEngine:
                     self._emit_soon(MediaFailed(leg=sid, reason="There is no offer to answer."))
                 else:
                     self._negotiate(leg, command)
+            case Link(leg=sid, other=other):
+                ends = [self._legs.setdefault(end, _Leg(end)) for end in (sid, other)]
+                ends[0].link(ends[1])
             case CloseMedia(leg=sid):
                 self._end(sid)
             case _:
@@ -265,15 +272,14 @@ class AiortcEngine:
 
     def audio(self, peer: Peer, codec: Codec, packet: rtp.Packet) -> None:
         leg = self._owners.get(peer)
-        if leg is not None and leg.partner is not None:
-            leg.partner.hear_audio(peer, codec, packet)
+        if leg is not None:
+            leg.say_audio(peer, codec, packet)
 
     def event(self, peer: Peer, packet: rtp.Packet, event: Event, rate: int, digit: str | None) -> None:
         leg = self._owners.get(peer)
         if leg is None:
             return
-        if leg.partner is not None:
-            leg.partner.hear_event(peer, packet, event, rate)
+        leg.say_event(peer, packet, event, rate)
         if digit is not None:
             self._emit(DigitHeard(leg=leg.sid, digit=digit))
 

@@ -40,6 +40,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         ports.ApplyAnswer,
         ports.Couple,
         ports.Join,
+        ports.Link,
         ports.Part,
         ports.PlayRingback,
         ports.StopSound,

@@ -25,6 +25,7 @@ from midcall.ports import (
     CloseMedia,
     Couple,
     Join,
+    Link,
     MakeOffer,
     MediaCommand,
     MediaConnected,
@@ -188,6 +189,10 @@ class WorkerPool:
             case Couple(leg=leg, child=child):
                 slot = self._home(leg)
                 self._homes[child] = slot
+                slot.do(command)
+            case Link(leg=leg, other=other):
+                slot = self._home(leg, beside=other)
+                self._homes[other] = slot
                 slot.do(command)
             case CloseMedia(leg=leg):
                 slot_or_none = self._homes.pop(leg, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from midcall.core import errors
+from midcall.core import errors, numbers
 from midcall.core.calls import CallFilter, Status
 from midcall.core.errors import Refused
 from midcall.core.sids import ApplicationSid, CallSid
@@ -45,6 +45,7 @@ async def create(api: Api, asked: Asked[NewCallForm]) -> CallResource:
         timeout_s=form.timeout,
         time_limit_s=form.time_limit,
         caller_id=form.caller_id,
+        send_digits=(form.send_digits or "").replace("W", "ww"),
     )
     call = await api.calls.create(new)
     if form.url is not None and form.twiml is not None:
@@ -113,8 +114,11 @@ def call_filter(form: CallListForm) -> CallFilter:
 
 def _check_to(to: str) -> None:
     identity = to.removeprefix(CLIENT).partition("?")[0]
+    if numbers.parse(to) is not None:
+        return
     if not to.startswith(CLIENT):
-        raise Refused(errors.TO_INVALID, f"'{to}' cannot be called: this server calls client:<identity> only")
+        reached = "client:<identity> and phone numbers in E.164 format"
+        raise Refused(errors.TO_INVALID, f"'{to}' cannot be called: this server reaches {reached}")
     if not identity or len(identity) > MAX_IDENTITY_CHARS or not identity.isprintable():
         raise Refused(errors.TO_INVALID, f"The identity after client: must have 1 to {MAX_IDENTITY_CHARS} characters")
 
@@ -126,7 +130,7 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
         method="POST",
         path=_CALLS,
         name="CreateCall",
-        summary="Call a client and run TwiML on the leg when it answers.",
+        summary="Call a client or a phone number and run TwiML on the leg when it answers.",
         handler=create,
         form=NewCallForm,
         answer=CallResource,

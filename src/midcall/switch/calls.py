@@ -6,20 +6,22 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import parse_qsl
 
-from midcall.core import errors, events, sids
+from midcall.core import errors, events, numbers, sids
 from midcall.core.accounts import Application
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.errors import Refused
-from midcall.core.leg import Leg, MessageCallback
-from midcall.core.run import Script
+from midcall.core.leg import Leg
+from midcall.core.line import Line
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid
-from midcall.core.twiml import MAX_IDENTITY_CHARS, STATUS_EVENTS, StatusCallback
+from midcall.core.twiml import MAX_IDENTITY_CHARS
 from midcall.ports import Clock, DeviceId, Entropy, Store, Trace
 from midcall.switch.legs import Legs
+from midcall.switch.numbers import Numbers
 from midcall.switch.rooms import Rooms
+from midcall.switch.scripts import given_by, instructions, message_callback_of, reporting_of, script_of
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class NewCall:
     timeout_s: int = 60
     time_limit_s: int = 14_400
     caller_id: str | None = None
+    send_digits: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Calls:
         store: Store,
         legs: Legs,
         rooms: Rooms,
+        numbers: Numbers,
         clock: Clock,
         entropy: Entropy,
         trace: Trace | None = None,
@@ -107,6 +111,7 @@ class Calls:
         self._store = store
         self._legs = legs
         self._rooms = rooms
+        self._numbers = numbers
         self._clock = clock
         self._entropy = entropy
         self._trace = trace
@@ -143,10 +148,10 @@ class Calls:
         leg = Leg(
             call=call,
             identity=placed.identity,
-            script=_script_of(application),
+            script=script_of(application),
             custom=list(placed.parameters),
-            reporting=_reporting_of(application),
-            message_callback=_message_callback_of(application),
+            reporting=reporting_of(application),
+            message_callback=message_callback_of(application),
             offer=placed.offer,
             holder=placed.device,
             resume_window_s=max(placed.resume_window_s, self._resume_floor_s),
@@ -157,38 +162,48 @@ class Calls:
         """Create a call by REST; stored and queued when this returns.
 
         Raises:
-            Refused: TO_INVALID, APPLICATION_NOT_FOUND, SERVER_STOPPING, STORE_UNAVAILABLE.
+            Refused: TO_INVALID, FROM_INVALID, APPLICATION_NOT_FOUND, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
         self._check_open()
-        identity, custom = _client_of(new.to)
+        caller = new.caller_id or new.from_
+        number = numbers.parse(new.to)
+        identity, custom = (None, []) if number is not None else _client_of(new.to)
+        if number is not None:
+            caller = _caller_by_phone(caller)
         application = await self._application(new)
-        script, reporting = _instructions(new) if application is None else _given_by(application)
+        script, reporting = instructions(new) if application is None else given_by(application)
+        stir_status = await self._numbers.stir_status(new.account_sid, caller)
         now = self._clock.now()
         call = Call(
-            sid=CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES))),
+            sid=self._new_sid(),
             account_sid=new.account_sid,
             parent_sid=None,
             direction=Direction.OUTBOUND_API,
-            from_=new.caller_id or new.from_,
-            to=f"client:{identity}",
+            from_=caller,
+            to=number or f"client:{identity}",
             status=Status.QUEUED,
-            sdk_leg=True,
+            sdk_leg=number is None,
             created_at=now,
             updated_at=now,
             application_sid=new.application_sid,
+            stir_status=stir_status,
         )
         leg = Leg(
             call=call,
             identity=identity,
+            line=None if number is None else Line(other=self._new_sid(), digits=new.send_digits),
             script=script,
             custom=custom,
             reporting=reporting,
-            message_callback=None if application is None else _message_callback_of(application),
+            message_callback=message_callback_of(application),
             resume_window_s=self._resume_floor_s,
             ring_timeout_s=new.timeout_s,
             time_limit_s=new.time_limit_s,
         )
         return await self._begin(leg)
+
+    def _new_sid(self) -> CallSid:
+        return CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES)))
 
     async def _begin(self, leg: Leg) -> Call:
         self._check_open()  # again: what was looked up meanwhile took its time
@@ -357,55 +372,6 @@ def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
 
 
-def _instructions(new: NewCall) -> tuple[Script, StatusCallback | None]:
-    """The TwiML and the reporting that a REST call brings itself."""
-    script = Script(
-        url=new.url or "",
-        method=new.method,
-        twiml=None if new.url else new.twiml,
-        fallback_url=new.fallback_url or "",
-        fallback_method=new.fallback_method,
-    )
-    reporting = None
-    if new.status_callback:
-        reporting = StatusCallback(
-            url=new.status_callback,
-            method=_method(new.status_callback_method),
-            events=tuple(event for event in STATUS_EVENTS if event in new.status_callback_events),
-        )
-    return script, reporting
-
-
-def _given_by(application: Application) -> tuple[Script, StatusCallback | None]:
-    """The TwiML and the reporting of a call that names an application."""
-    return _script_of(application), _reporting_of(application)
-
-
-def _message_callback_of(application: Application) -> MessageCallback | None:
-    if not application.message_callback:
-        return None
-    return MessageCallback(url=application.message_callback, method=application.message_callback_method)
-
-
-def _script_of(application: Application) -> Script:
-    return Script(
-        url=application.voice_url,
-        method=application.voice_method,
-        fallback_url=application.voice_fallback_url,
-        fallback_method=application.voice_fallback_method,
-    )
-
-
-def _reporting_of(application: Application) -> StatusCallback | None:
-    if not application.status_callback:
-        return None
-    return StatusCallback(url=application.status_callback, method=_method(application.status_callback_method))
-
-
-def _method(text: str) -> Literal["GET", "POST"]:
-    return "GET" if text == "GET" else "POST"
-
-
 def _client_of(to: str) -> tuple[str, list[tuple[str, str]]]:
     """Identity and custom parameters of `client:identity?name=value`.
 
@@ -415,11 +381,24 @@ def _client_of(to: str) -> tuple[str, list[tuple[str, str]]]:
     scheme, _, rest = to.partition(":")
     identity, _, query = rest.partition("?")
     if scheme != "client" or not identity or len(identity) > MAX_IDENTITY_CHARS:
-        raise Refused(errors.TO_INVALID, f"To={to[:64]!r} cannot be called; this server reaches client:IDENTITY")
+        reached = "client:IDENTITY and phone numbers in E.164 format"
+        raise Refused(errors.TO_INVALID, f"To={to[:64]!r} cannot be called; this server reaches {reached}")
     try:
         return identity, parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise Refused(errors.TO_INVALID, f"To has more than {MAX_PARAMETERS} parameters") from None
+
+
+def _caller_by_phone(caller: str) -> str:
+    """Who may call a phone number: another number, or a client.
+
+    Raises:
+        Refused: FROM_INVALID.
+    """
+    number = numbers.parse(caller)
+    if number is None and not caller.startswith("client:"):
+        raise Refused(errors.FROM_INVALID, f"From={caller[:64]!r} cannot call a phone number; take one in E.164 format")
+    return number or caller
 
 
 def _events_of(update: CallUpdate) -> list[events.LegEvent]:

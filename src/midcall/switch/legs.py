@@ -17,10 +17,12 @@ from midcall.core.effects import (
     MOVED,
     AcceptAnswer,
     AnswerOffer,
+    CallNumber,
     CloseMedia,
     FetchTwiml,
     InviteDevices,
     LegEffect,
+    LinkMedia,
     Note,
     OfferMedia,
     OpenDial,
@@ -34,10 +36,12 @@ from midcall.core.effects import (
     StartEcho,
     StopEcho,
     StopSound,
+    TellLeg,
     TellRoom,
 )
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
+from midcall.core.line import Line
 from midcall.core.messages import Log, Subscription
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.core.sids import AccountSid, AlertSid, CallSid, SubscriptionSid
@@ -52,6 +56,7 @@ from midcall.ports import (
     Entropy,
     Invite,
     Join,
+    Link,
     MakeOffer,
     Media,
     MediaConnected,
@@ -102,7 +107,8 @@ def _salvage(state: bytes) -> Leg:
 
 
 class Legs:
-    """All live legs of this node. `on_room_event` and `on_dial` connect them with the rooms."""
+    """All live legs of this node. `on_room_event` and `on_dial` connect them with the rooms, `on_number` with the
+    phone network."""
 
     def __init__(
         self,
@@ -132,6 +138,7 @@ class Legs:
         self._ringing: dict[tuple[AccountSid, str], dict[CallSid, None]] = {}  # the longest ringing first
         self.actors: Actors[Leg, events.LegEvent, LegEffect] = Actors(self, store, clock, forgetful=forgetful)
         self.on_room_event: Callable[[str, events.DialEvent], None] = lambda room, event: None
+        self.on_number: Callable[[Call, Line], Coroutine[None, None, None]] = _no_network
         self.on_dial: Callable[[Leg, OpenDial], None] = lambda leg, effect: None
 
     # what happens to legs
@@ -238,7 +245,7 @@ class Legs:
         """The subscription of the leg's application, opened by the step that makes the leg active: no message of its
         client can have come before. The leg is marked, so that it is opened once."""
         wanted = leg.message_callback
-        if wanted is None or leg.hears_messages or not leg.status.is_active:
+        if wanted is None or leg.hears_messages or not (leg.call.sdk_leg and leg.status.is_active):
             return ()
         leg.hears_messages = True
         sid = SubscriptionSid(sids.mint("ZY", self._entropy(sids.ENTROPY_BYTES)))
@@ -333,10 +340,17 @@ class Legs:
                 telling = self._spawn(self.list_undelivered(leg), f"undelivered {sid}")
                 self._last_words.add(telling)
                 telling.add_done_callback(self._last_words.discard)
+            case CallNumber():
+                assert leg.line is not None
+                self._spawn(self.on_number(leg.call, leg.line), f"number {sid}")
+            case LinkMedia(other):
+                self._media.do(Link(leg=sid, other=other))
             case OpenDial():
                 self.on_dial(leg, effect)
             case TellRoom(room, event):
                 self.on_room_event(room, event)
+            case TellLeg(other, news):
+                self.tell(other, news)
 
     def _invite(self, leg: Leg, devices: Sequence[str], sdp: str) -> None:
         parameters = call_parameters.invite(leg.call, encode_params(leg.custom))
@@ -371,6 +385,10 @@ class Legs:
             arrived = events.TwimlFailed(wanted.fetch, wanted.url, 12400, "an internal error occurred")
         if not wanted.discard:
             self.tell(wanted.call.sid, arrived)
+
+
+async def _no_network(call: Call, line: Line) -> None:
+    raise NotImplementedError(f"{call.sid} calls {call.to}, and there is no phone network")
 
 
 def _status_lane(leg: Leg, event: events.LegEvent | None) -> StatusLane | None:

@@ -20,9 +20,9 @@ class Destination:
     application: Application | None
 
     @property
-    def answers(self) -> bool:
-        """There is an address to ask for TwiML."""
-        return bool(self.number.voice_url if self.application is None else self.application.voice_url)
+    def voice(self) -> Application | PhoneNumber:
+        """Whose addresses count."""
+        return self.application or self.number
 
 
 class Numbers:

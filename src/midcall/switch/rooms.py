@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -13,9 +13,10 @@ from midcall.core.dial import Child, DialRoom
 from midcall.core.effects import BeginLeg, DialEffect, JoinLegs, OpenDial, PartLegs, PassDigits, TellLeg
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
+from midcall.core.line import Line
 from midcall.core.run import Script
 from midcall.core.sids import AccountSid, CallSid
-from midcall.core.twiml import Client
+from midcall.core.twiml import Noun, Number
 from midcall.ports import Clock, Entropy, Join, Media, Part, SendDigits, Store, Transition
 from midcall.switch.actors import Actors
 from midcall.switch.legs import Legs
@@ -46,8 +47,8 @@ class Rooms:
         legs.on_room_event = self.actors.post
 
     def open(self, parent: Leg, dial: OpenDial) -> None:
-        """Make the room of a `<Dial>` and a leg for each client, and begin."""
-        children = [self._child(parent, dial, client) for client in dial.clients]
+        """Make the room of a `<Dial>` and a leg for each noun, and begin."""
+        children = [self._child(parent, dial, noun) for noun in dial.nouns]
         room = DialRoom(
             id=dial.room,
             account_sid=parent.call.account_sid,
@@ -69,30 +70,40 @@ class Rooms:
         else:
             self.actors.post(room.id, events.Opened())
 
-    def _child(self, parent: Leg, dial: OpenDial, client: Client) -> Leg:
+    def _child(self, parent: Leg, dial: OpenDial, noun: Noun) -> Leg:
         now = self._clock.now()
+        by_phone = isinstance(noun, Number)
         call = Call(
-            sid=CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES))),
+            sid=self._new_sid(),
             account_sid=parent.call.account_sid,
             parent_sid=parent.sid,
             direction=Direction.OUTBOUND_DIAL,
             from_=dial.caller_id,
-            to=f"client:{client.identity}",
+            to=noun.number if isinstance(noun, Number) else f"client:{noun.identity}",
             status=Status.QUEUED,
-            sdk_leg=True,
+            sdk_leg=not by_phone,
             created_at=now,
             updated_at=now,
+            **_inherited(parent, dial.caller_id, by_phone=by_phone),
         )
-        return Leg(
+        child = Leg(
             call=call,
-            identity=client.identity,
-            whisper=Script(url=client.url, method=client.method) if client.url else None,
-            custom=list(client.parameters),
-            reporting=client.status_callback,
+            identity=None,
+            whisper=Script(url=noun.url, method=noun.method) if noun.url else None,
+            reporting=noun.status_callback,
             message_callback=parent.message_callback,
             time_limit_s=dial.time_limit_s,
             dialed_by=dial.room,
         )
+        if isinstance(noun, Number):
+            hops = parent.line.hops + 1 if parent.line is not None else 1
+            child.line = Line(other=self._new_sid(), hops=hops, digits=noun.send_digits)
+        else:
+            child.identity, child.custom = noun.identity, list(noun.parameters)
+        return child
+
+    def _new_sid(self) -> CallSid:
+        return CallSid(sids.mint("CA", self._entropy(sids.ENTROPY_BYTES)))
 
     async def bury(self, state: bytes) -> None:
         """Remove a room which a crash left behind."""
@@ -136,3 +147,18 @@ class Rooms:
     async def close(self) -> None:
         """Stop at once; rooms stay stored as they are."""
         await self.actors.close()
+
+
+class _Inherited(TypedDict, total=False):
+    stir_status: str
+    forwarded_from: str
+
+
+def _inherited(parent: Leg, caller_id: str, *, by_phone: bool) -> _Inherited:
+    """What a dialled leg says of a caller whose call it passes on; a caller id of its own ends that."""
+    if caller_id != parent.call.from_:
+        return {}
+    inherited: _Inherited = {"stir_status": parent.call.stir_status}
+    if by_phone and parent.line is not None and parent.is_placed:
+        inherited["forwarded_from"] = parent.call.to
+    return inherited

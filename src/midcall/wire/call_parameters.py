@@ -27,9 +27,11 @@ OWN: Final = frozenset(
         "Called",
         "Caller",
         "Direction",
+        "ForwardedFrom",
         "From",
         "ParentCallSid",
         "SequenceNumber",
+        "StirVerstat",
         "Timestamp",
     }
 )
@@ -53,7 +55,15 @@ def base(call: Call, status: Status) -> Pairs:
         pairs.append(("ApplicationSid", str(call.application_sid)))
     if call.parent_sid is not None:
         pairs.append(("ParentCallSid", str(call.parent_sid)))
+    if call.phone_number_sid is not None:
+        pairs += _by_phone(call)
     return pairs
+
+
+def _by_phone(call: Call) -> Pairs:
+    """What a number's leg is told beside: who passed the call on, and how its caller is attested."""
+    known = (("ForwardedFrom", call.forwarded_from), ("StirVerstat", call.stir_status))
+    return [(name, value) for name, value in known if value]
 
 
 def instructions(call: Call, custom: Sequence[tuple[str, str]], extra: Sequence[tuple[str, str]]) -> Pairs:
@@ -96,6 +106,8 @@ def invite(call: Call, params: str) -> dict[str, str]:
         "From": call.from_,
         "To": call.to,
     }
+    if call.stir_status:
+        parameters["StirStatus"] = call.stir_status
     if params:
         parameters["Params"] = params
     return parameters

@@ -93,11 +93,7 @@ class NewCallForm(Form, frozen=True, kw_only=True):
     timeout: Annotated[int, Integer(least=1, most=600, rule=errors.TIMEOUT_INVALID)] = 60
     time_limit: Annotated[int, Integer(least=1, most=86_400)] = 14_400
     caller_id: Annotated[str | None, Text(rule=errors.FROM_INVALID, pattern=r"[^\x00-\x1f\x7f]*")] = None
-    send_digits: Annotated[
-        str | None,
-        Text(max_chars=32, rule=errors.DIGITS_INVALID, pattern=r"[0-9A-D#*wW]*"),
-        Inert("digits are for phone numbers", surprises=True),
-    ] = None
+    send_digits: Annotated[str | None, Text(max_chars=32, rule=errors.DIGITS_INVALID, pattern=r"[0-9A-D#*wW]*")] = None
     record: Annotated[bool, Flag(), Inert("calls are not recorded", surprises=True)] = False
     recording_channels: Annotated[str | None, Choice(("mono", "dual")), _unrecorded] = None
     recording_track: Annotated[str | None, Choice(("inbound", "outbound", "both")), _unrecorded] = None

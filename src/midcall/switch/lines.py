@@ -1,0 +1,85 @@
+"""The phone network of this server: from a leg that calls a number to a leg of that number, inside one account."""
+
+from __future__ import annotations
+
+from midcall.core import events
+from midcall.core.calls import Call, Direction, Status
+from midcall.core.errors import Refused
+from midcall.core.leg import Leg
+from midcall.core.line import MAX_HOPS, Line
+from midcall.core.moves import Move
+from midcall.ports import Clock
+from midcall.switch.legs import Legs
+from midcall.switch.numbers import Destination, Numbers
+from midcall.switch.scripts import given_by, message_callback_of
+
+
+class Lines:
+    """Answers `CallNumber` of all legs."""
+
+    def __init__(self, legs: Legs, numbers: Numbers, clock: Clock) -> None:
+        self._legs = legs
+        self._numbers = numbers
+        self._clock = clock
+        legs.on_number = self.connect
+
+    async def connect(self, calling: Call, line: Line) -> None:
+        """Begin the leg at the other end of a line, or tell the calling one why there is none.
+
+        The calling leg may be over before this one has begun; then it is told so here, because nobody was there to
+        hear it.
+        """
+        try:
+            called = await self._called(calling, line)
+            if not isinstance(called, str):
+                await self._legs.actors.begin(called, called.sid)
+        except Refused as refused:
+            called = refused.detail
+        if isinstance(called, str):
+            self._legs.tell(calling.sid, events.Unreached(called))
+            return
+        self._legs.begin(called.sid)
+        if calling.sid not in self._legs.actors:
+            self._legs.tell(called.sid, events.FarEnded(Move.HUNG_UP))
+
+    async def _called(self, calling: Call, line: Line) -> Leg | str:
+        """The number's leg, or why nobody answers there."""
+        number = calling.to
+        if line.hops > MAX_HOPS:
+            return f"{number} is the {line.hops}th number that this call was passed on to; it is in a loop"
+        destination = await self._numbers.destination(calling.account_sid, number)
+        if destination is None:
+            return f"{number} is no number of this account, and there is no other phone network"
+        if not destination.voice.voice_url:
+            return f"{number} has no VoiceUrl, so nobody answers there"
+        stir_status = await self._numbers.stir_status(calling.account_sid, calling.from_)
+        return self._leg(calling, line, destination, stir_status or calling.stir_status)
+
+    def _leg(self, calling: Call, line: Line, destination: Destination, stir_status: str) -> Leg:
+        now = self._clock.now()
+        script, reporting = given_by(destination.voice)
+        call = Call(
+            sid=line.other,
+            account_sid=calling.account_sid,
+            parent_sid=None,
+            direction=Direction.INBOUND,
+            from_=calling.from_,
+            to=calling.to,
+            status=Status.RINGING,
+            sdk_leg=False,
+            created_at=now,
+            updated_at=now,
+            started_at=now,
+            application_sid=None if destination.application is None else destination.application.sid,
+            phone_number_sid=destination.number.sid,
+            forwarded_from=calling.forwarded_from,
+            stir_status=stir_status,
+        )
+        return Leg(
+            call=call,
+            identity=None,
+            line=Line(other=calling.sid, hops=line.hops),
+            script=script,
+            reporting=reporting,
+            message_callback=message_callback_of(destination.application),
+        )
