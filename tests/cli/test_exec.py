@@ -73,6 +73,24 @@ async def test_the_python_library_needs_no_base_url(run: Exec) -> None:
     assert done.out == "Made by Midcall\n", done.err
 
 
+async def test_the_asynchronous_python_library_needs_no_base_url_either(run: Exec, tmp_path: Path) -> None:
+    program = (
+        "import asyncio\n"
+        "from twilio.http.async_http_client import AsyncTwilioHttpClient\n"
+        "from twilio.rest import Client\n"
+        "async def main():\n"
+        "    async with AsyncTwilioHttpClient() as http:\n"
+        "        print((await Client(http_client=http).applications.list_async())[0].friendly_name)\n"
+        "asyncio.run(main())\n"
+        "print(loaded)"
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text("import builtins; builtins.loaded = 'as well'")
+    done = await run(sys.executable, "-c", program, PYTHONPATH=str(other))
+    assert done.out == "Made by Midcall\nas well\n", done.err
+
+
 async def test_region_and_edge_of_the_real_service_do_not_count(run: Exec) -> None:
     done = await run(
         "sh", "-c", "echo ${TWILIO_REGION-none} ${TWILIO_EDGE-none}", TWILIO_REGION="ie1", TWILIO_EDGE="dublin"
@@ -221,8 +239,8 @@ async def test_printed_variables_lead_to_the_servers_own_port_and_to_files_that_
     assert told["HTTPS_PROXY"] == told["http_proxy"] == server["http_url"]
     assert told["TWILIO_EDGE"] is None
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        assert told[name] == str(data_dir / "trust" / "ca-bundle.pem")
-    assert (data_dir / "trust" / "ca-bundle.pem").stat().st_mode & 0o077 == 0o044  # inside a folder of 0700
+        assert told[name] == str(data_dir / "exec" / "ca-bundle.pem")
+    assert (data_dir / "exec" / "ca-bundle.pem").stat().st_mode & 0o077 == 0o044  # inside a folder of 0700
 
 
 async def test_the_python_library_runs_under_printed_variables(midcall: Midcall, data_dir: Path) -> None:

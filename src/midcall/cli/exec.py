@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from midcall.cli import chromium
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
 from midcall.folder import Credentials, Folder, FolderUnusable, ServerInfo
@@ -48,14 +49,15 @@ def exec_(
     certificate authority besides those they trusted before, and this server's
     credentials, all in environment variables. Other hosts are reached as before,
     also through a proxy that HTTPS_PROXY names. Terminal, signals and the exit
-    status are the program's own, and nothing is left behind.
+    status are the program's own, and nothing is left behind. Chromium and Chrome
+    get flags and an empty profile besides, so that pages need no options either.
 
     \b
     [bold]Examples[/bold]
       midcall exec -- python app.py
       midcall exec -- npm start
-      midcall exec -- curl https://api.twilio.com/2010-04-01/Accounts.json -u "$SID:$TOKEN"
-      eval "$(midcall exec --print-env)"   # this shell from now on; other https hosts are refused
+      midcall exec -- chromium http://localhost:3000
+      eval "$(midcall exec --print-env)"   # for this shell; it reaches no other hosts
 
     [bold]Exit status[/bold]: the program's; 128 + n when signal n ended it; 127 not found, 126 not executable.
     """
@@ -71,7 +73,7 @@ def exec_(
 
 def _run(command: list[str], folder: Folder, server: ServerInfo, credentials: Credentials) -> int:
     """The program beside a proxy of its own; its exit status."""
-    from midcall.redirect import child, trust
+    from midcall.redirect import child, files
     from midcall.redirect.environment import variables
     from midcall.redirect.proxy import LOOPBACK, serving
     from midcall.redirect.upstream import UnusableProxy, Upstreams
@@ -82,11 +84,13 @@ def _run(command: list[str], folder: Folder, server: ServerInfo, credentials: Cr
         raise Failure(str(error)) from None
     with (
         child.signals_kept() as mask,
-        tempfile.TemporaryDirectory(prefix="midcall-exec-") as own,
+        tempfile.TemporaryDirectory(prefix="midcall-exec-", ignore_cleanup_errors=True) as own,
         child.beside(serving(lambda: _home(folder), upstreams)) as port,
     ):
-        files = trust.write(Path(own), Path(server.ca_file), os.environ)
-        told = variables(host=LOOPBACK, port=port, credentials=credentials, trust=files, environment=os.environ)
+        made = files.write(Path(own), Path(server.ca_file), os.environ)
+        told = variables(host=LOOPBACK, port=port, credentials=credentials, files=made, environment=os.environ)
+        if chromium.is_chromium(command[0]):
+            command = [command[0], *chromium.flags(server, Path(own) / "chromium"), *command[1:]]
         try:
             return child.run(command, _applied(told), mask)
         except OSError as error:
@@ -107,15 +111,15 @@ def _home(folder: Folder) -> Home | None:
 
 def _served(folder: Folder, server: ServerInfo, credentials: Credentials) -> Variables:
     """What leads to the proxy that the server itself has; the files stay in its folder."""
-    from midcall.redirect import trust
+    from midcall.redirect import files
     from midcall.redirect.environment import variables
     from midcall.redirect.proxy import LOOPBACK
 
     try:
-        files = trust.write(folder.path / "trust", Path(server.ca_file), os.environ)
+        made = files.write(folder.path / "exec", Path(server.ca_file), os.environ)
     except OSError as error:
         raise Failure(f"{folder.path / 'trust'} cannot be written: {error.strerror}") from None
-    return variables(host=LOOPBACK, port=server.http_port, credentials=credentials, trust=files, environment=os.environ)
+    return variables(host=LOOPBACK, port=server.http_port, credentials=credentials, files=made, environment=os.environ)
 
 
 def _applied(told: Variables) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from midcall.folder import Credentials
-from midcall.redirect.trust import BUNDLE_VARIABLES, STORE_PASSWORD, TrustFiles
+from midcall.redirect.files import BUNDLE_VARIABLES, STORE_PASSWORD, ProgramFiles
 from midcall.redirect.upstream import without_vendor
 
 UNSET: Final = ("TWILIO_REGION", "TWILIO_EDGE")
@@ -27,7 +27,7 @@ def credential_variables(credentials: Credentials) -> dict[str, str]:
 
 
 def variables(
-    *, host: str, port: int, credentials: Credentials, trust: TrustFiles, environment: Mapping[str, str]
+    *, host: str, port: int, credentials: Credentials, files: ProgramFiles, environment: Mapping[str, str]
 ) -> Variables:
     """The variables to set and unset.
 
@@ -43,23 +43,24 @@ def variables(
         # Some stacks read one spelling only; Node's helper library asks for HTTP_PROXY also for https.
         **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), proxy),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), no_proxy),
-        **dict.fromkeys(BUNDLE_VARIABLES, str(trust.bundle)),
+        **dict.fromkeys(BUNDLE_VARIABLES, str(files.bundle)),
         "NODE_USE_ENV_PROXY": "1",
-        **({"TWILIO_CA_BUNDLE": str(trust.bundle)} if "TWILIO_CA_BUNDLE" in environment else {}),
-        "JAVA_TOOL_OPTIONS": _joined(environment.get("JAVA_TOOL_OPTIONS"), " ", _java(host, port, trust, no_proxy)),
+        **({"TWILIO_CA_BUNDLE": str(files.bundle)} if "TWILIO_CA_BUNDLE" in environment else {}),
+        "JAVA_TOOL_OPTIONS": _joined(environment.get("JAVA_TOOL_OPTIONS", ""), " ", _java(host, port, files, no_proxy)),
+        "PYTHONPATH": _joined(str(files.python), ":", environment.get("PYTHONPATH", "")),
         # An empty part stands for the folder that PHP was built with.
-        "PHP_INI_SCAN_DIR": f"{environment.get('PHP_INI_SCAN_DIR', '')}:{trust.php}",
+        "PHP_INI_SCAN_DIR": f"{environment.get('PHP_INI_SCAN_DIR', '')}:{files.php}",
     }
 
 
-def _java(host: str, port: int, trust: TrustFiles, no_proxy: str) -> str:
+def _java(host: str, port: int, files: ProgramFiles, no_proxy: str) -> str:
     properties = {
         "https.proxyHost": host,
         "https.proxyPort": str(port),
         "http.proxyHost": host,
         "http.proxyPort": str(port),
         "http.nonProxyHosts": _non_proxy_hosts(no_proxy),
-        "javax.net.ssl.trustStore": str(trust.store),
+        "javax.net.ssl.trustStore": str(files.store),
         "javax.net.ssl.trustStoreType": "PKCS12",
         "javax.net.ssl.trustStorePassword": STORE_PASSWORD,
     }
@@ -84,5 +85,5 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if any(map(str.isspace, value)) else value
 
 
-def _joined(before: str | None, between: str, ours: str) -> str:
-    return f"{before}{between}{ours}" if before else ours
+def _joined(first: str, between: str, second: str) -> str:
+    return between.join(filter(None, (first, second)))

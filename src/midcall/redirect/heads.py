@@ -11,7 +11,7 @@ import h11
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Exactly this, without headers: PHP takes any header here for the answer of the API."""
 
-MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_HEAD_BYTES: Final = 32 * 1024
 CHUNK: Final = 64 * 1024
 
 _HOP: Final = frozenset({b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive"})
@@ -51,9 +51,11 @@ async def ask_for_tunnel(
         headers.append(("Proxy-Authorization", authorization))
     writer.write(connection.send(h11.Request(method="CONNECT", target=target, headers=headers)) or b"")
     connection.send(h11.EndOfMessage())
-    event, rest = await _head(connection, reader)
-    if not isinstance(event, h11.Response):
-        raise BadHead("it closed the connection")
+    try:
+        event, rest = await _head(connection, reader)
+    except BadHead:
+        raise BadHead("it closed the connection" if reader.at_eof() else "it does not speak HTTP") from None
+    assert isinstance(event, h11.Response)  # a client's connection brings nothing else first
     return event.status_code, rest
 
 

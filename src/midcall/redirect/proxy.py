@@ -139,18 +139,16 @@ class Proxy:
         if url.scheme not in _DEFAULT_PORTS or not url.hostname:
             raise BadHead("this is a proxy: it takes CONNECT, and requests for a whole http:// URL")
         host, port = _authority(url.netloc.rpartition("@")[2], _DEFAULT_PORTS[url.scheme])
-        path = target.partition("://")[2].partition("#")[0]
-        path = "/" + path.partition("/")[2] if "/" in path else "/"
+        path = target.partition("#")[0][len(f"{url.scheme}://{url.netloc}") :]
+        own = heads.forwarded(request, path if path.startswith("/") else f"/{path}")
         if is_vendor_host(host):
-            home = self._home()
-            opening: Awaitable[Streams] = asyncio.open_connection(LOOPBACK, home.http_port)
-            return await _in_time(opening, host), heads.forwarded(request, path)
+            return await _in_time(asyncio.open_connection(LOOPBACK, self._home().http_port), host), own
         upstream = self._upstreams.to(url.scheme, host)
         if upstream is not None:
             extra = ((b"Proxy-Authorization", upstream.authorization.encode()),) if upstream.authorization else ()
             return await _in_time(_open(upstream), host), heads.forwarded(request, target, *extra)
         opening = asyncio.open_connection(host, port, ssl=True if url.scheme == "https" else None)
-        return await _in_time(opening, host), heads.forwarded(request, path)
+        return await _in_time(opening, host), own
 
     def _home(self) -> Home:
         home = self._find_home()

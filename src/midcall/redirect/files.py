@@ -1,4 +1,4 @@
-"""Files that let programs trust the local authority besides whom they trusted before, in each stack's own format."""
+"""Files for programs: whom to trust besides those they trusted before, in each stack's own format, and little else."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ STORE_PASSWORD: Final = "changeit"  # noqa: S105  # Java's own for stores that h
 BUNDLE_VARIABLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """OpenSSL, Go, Ruby, .NET, httpx; Python's requests; curl; Node."""
 
+_INJECTED: Final = Path(__file__).with_name("injected")
 _SYSTEM: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -28,21 +29,23 @@ _SYSTEM: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class TrustFiles:
+class ProgramFiles:
     """Paths of the files.
 
     Attributes:
         bundle: PEM, for whatever reads that.
         store: PKCS12, for Java.
         php: a folder with an ini file.
+        python: a folder with what Python loads first.
     """
 
     bundle: Path
     store: Path
     php: Path
+    python: Path
 
 
-def write(folder: Path, authority: Path, environment: Mapping[str, str]) -> TrustFiles:
+def write(folder: Path, authority: Path, environment: Mapping[str, str]) -> ProgramFiles:
     """Make the files in a folder, or renew them.
 
     Args:
@@ -53,13 +56,15 @@ def write(folder: Path, authority: Path, environment: Mapping[str, str]) -> Trus
         OSError: the folder cannot be written, or the authority not be read.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = TrustFiles(folder / "ca-bundle.pem", folder / "truststore.p12", folder / "php")
+    files = ProgramFiles(folder / "ca-bundle.pem", folder / "truststore.p12", folder / "php", folder / "python")
     files.php.mkdir(exist_ok=True)
+    files.python.mkdir(exist_ok=True)
     certificates = _certificates([*_bundles(environment), authority])
     _write(files.bundle, "".join(certificates).encode())
     _write(files.store, _java(certificates))
     ini = "".join(f'{name} = "{files.bundle}"\n' for name in ("curl.cainfo", "openssl.cafile"))
     _write(files.php / "midcall.ini", ini.encode())
+    _write(files.python / "sitecustomize.py", (_INJECTED / "sitecustomize.py").read_bytes())
     return files
 
 
