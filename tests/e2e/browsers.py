@@ -33,24 +33,32 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 ]
+NOWHERE = "MAP * ~NOTFOUND, EXCLUDE localhost"
 
 
 @asynccontextmanager
-async def launch(playwright: Playwright, *, trust: Path | None = None) -> AsyncIterator[Browser]:
-    """A browser; trust is the PEM file of the one authority it believes, None means it believes everybody."""
+async def launch(
+    playwright: Playwright, *, trust: Path | None = None, pin: str | None = None, hosts: str = ""
+) -> AsyncIterator[Browser]:
+    """A browser that finds localhost only.
+
+    Args:
+        trust: PEM file of the one authority it believes; with neither this nor a pin it believes everybody.
+        pin: the flag that makes it believe in one key.
+        hosts: rules of Chromium's host resolver that come first.
+    """
     if not os.access(CHROMIUM, os.X_OK):
         raise FileNotFoundError(f"no browser at {CHROMIUM}: run make deps, or set CHROMIUM")
-    flags = list(FLAGS)
+    flags = [*FLAGS, f"--host-resolver-rules={f'{hosts}, ' if hosts else ''}{NOWHERE}"]
     async with AsyncExitStack() as stack:
         home = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="midcall-home-", ignore_cleanup_errors=True))
         )
-        if trust is None:
-            flags.append("--ignore-certificate-errors")
-        else:
+        if trust is not None:
             await trust_authority(home, trust)
+        else:
+            flags.append(pin or "--ignore-certificate-errors")
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=flags,

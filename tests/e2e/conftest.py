@@ -26,6 +26,7 @@ from servers import Server
 HERE = Path(__file__).parent
 PAGES = HERE / "browser"
 SDK = PAGES / "node_modules" / "@twilio" / "voice-sdk" / "dist" / "twilio.js"
+OLD_SDK = PAGES / "node_modules" / "voice-sdk-2.2.0" / "dist" / "twilio.js"
 
 type_of_open_phone = Callable[..., Awaitable[Phone]]
 
@@ -74,9 +75,10 @@ async def trusting_chromium(playwright: Playwright) -> AsyncIterator[Callable[[P
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site() -> AsyncIterator[str]:
-    """Origin of the page with the SDK, as a developer's own web server would serve it."""
-    if not SDK.exists():
-        raise FileNotFoundError(f"{SDK.relative_to(HERE)} is missing: run make deps")
+    """Origin of the page with the SDK, as a developer's own web server would serve it; under `/2.2.0` with that one."""
+    for sdk in (SDK, OLD_SDK):
+        if not sdk.exists():
+            raise FileNotFoundError(f"{sdk.relative_to(HERE)} is missing: run make deps")
     ringtone = _tone(hz=440, seconds=0.2)
 
     async def incoming_wav(_: web.Request) -> web.Response:
@@ -90,9 +92,10 @@ async def site() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/incoming.wav", incoming_wav)
-    app.router.add_get("/twilio.js", file(SDK))
-    for page in ("phone.html", "phone.js", "network.js"):
-        app.router.add_get(f"/{page}", file(PAGES / page))
+    for folder, sdk in (("", SDK), ("/2.2.0", OLD_SDK)):
+        app.router.add_get(f"{folder}/twilio.js", file(sdk))
+        for page in ("phone.html", "phone.js", "network.js"):
+            app.router.add_get(f"{folder}/{page}", file(PAGES / page))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -61,8 +61,8 @@ class Phone:
         await phone.page.goto(f"{site}/phone.html")
         return phone
 
-    async def start(self, token: str, host: str, **options: Any) -> None:
-        """Make the Device; host is `localhost:PORT`, options are the SDK's own."""
+    async def start(self, token: str, host: str | None, **options: Any) -> None:
+        """Make the Device; host is `localhost:PORT`, or None for the vendor's; options are the SDK's own."""
         await self._do("start", token, host, options)
 
     async def preflight(self, token: str, host: str, **options: Any) -> None:
@@ -87,6 +87,13 @@ class Phone:
     async def device(self) -> dict[str, Any]:
         """state, identity, edge, home, isBusy."""
         return await self._do("device")
+
+    async def update_options(self, **options: Any) -> None:
+        await self._do("updateOptions", options)
+
+    async def version(self) -> str:
+        """Of the SDK."""
+        return await self._do("version")
 
     async def connect(self, *, options: dict[str, Any] | None = None, **params: str) -> PhoneCall:
         """Place a call with these TwiML parameters; options are the SDK's further connect options."""

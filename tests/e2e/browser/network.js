@@ -1,5 +1,6 @@
 // A page whose signalling can be lost: the SDK is loaded after this and uses it as the browser's own WebSocket.
-// Also keeps the peer connections, so that a call's media can be measured without reaching into the SDK.
+// Also keeps the peer connections, so that a call's media can be measured without reaching into the SDK, and tells what
+// the page decodes and plays with Web Audio.
 (() => {
   'use strict';
   const RealWebSocket = window.WebSocket;
@@ -44,6 +45,22 @@
     }
   }
 
+  const realDecode = BaseAudioContext.prototype.decodeAudioData;
+  BaseAudioContext.prototype.decodeAudioData = function decodeAudioData(...args) {
+    const decoding = realDecode.apply(this, args);
+    decoding.then(
+      ({ duration }) => window.network.onSound('sound decoded', duration),
+      (error) => window.network.onSound('sound broken', String(error)),
+    );
+    return decoding;
+  };
+
+  const realStart = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function start(...args) {
+    realStart.apply(this, args);
+    window.network.onSound('sound started', this.buffer?.duration);
+  };
+
   window.WebSocket = LossyWebSocket;
   window.RTCPeerConnection = WatchedPeerConnection;
   window.network = {
@@ -51,6 +68,7 @@
       online = on;
       if (!on) for (const socket of [...sockets]) socket.cut();
     },
+    onSound() {},
     openSockets: () => [...sockets].filter((socket) => socket.readyState === RealWebSocket.OPEN).length,
     peerOf(stream) {
       const tracks = stream.getTracks();

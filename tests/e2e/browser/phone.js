@@ -109,16 +109,26 @@
   window.addEventListener('error', ({ message }) => record(null, 'page error', [message]));
   window.addEventListener('unhandledrejection', ({ reason }) => record(null, 'page rejection', [String(reason?.message ?? reason)]));
 
+  window.network.onSound = (name, duration) => record(null, name, [duration]);
+
+  // sounds.incoming is a local file, or the ringtone would delay every incoming call by 2 s.
+  function pointed(token, host, { sounds = {}, ...rest }) {
+    return new Twilio.Device(token, {
+      chunderw: host,
+      logLevel: 'silent',
+      sounds: { incoming: `${location.origin}/incoming.wav`, ...sounds },
+      ...rest,
+    });
+  }
+
+  function unpointed(token, options) {
+    return Object.keys(options).length ? new Twilio.Device(token, options) : new Twilio.Device(token);
+  }
+
   window.phone = {
-    // options are the SDK's own; sounds.incoming is a local file, or the ringtone would delay every incoming call by 2 s.
+    // options are the SDK's own; host null leaves all hosts to the SDK, and without options it gets none at all.
     start(token, host, options = {}) {
-      const { sounds = {}, ...rest } = options;
-      device = new Twilio.Device(token, {
-        chunderw: host,
-        logLevel: 'silent',
-        sounds: { incoming: `${location.origin}/incoming.wav`, ...sounds },
-        ...rest,
-      });
+      device = host === null ? unpointed(token, options) : pointed(token, host, options);
       for (const name of DEVICE_EVENTS) {
         device.on(name, (...args) => {
           if (name === 'incoming') adopt(args[0]);
