@@ -14,11 +14,13 @@ from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import Call, CallFilter
 from midcall.core.delivery import Verdict
+from midcall.core.feedback import Feedback, FeedbackSummary, Tally
+from midcall.core.insights import Insight, InsightFilter
 from midcall.core.lanes import Attempt, Lane, LaneKind, Missed, Replay, Turn, Undelivered
 from midcall.core.messages import Appended, Draft, Entry, IdempotencyClaim, Limits, Log, Subscription
 from midcall.core.numbers import PhoneNumber
 from midcall.core.progress import Standing
-from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, SubscriptionSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, SubscriptionSid, SummarySid
 
 T = TypeVar("T")
 
@@ -135,7 +137,30 @@ class Claimed:
     more: bool = False
 
 
-class Store(Protocol):
+class FeedbackRows(Protocol):
+    """The part of the store that keeps what people thought of calls."""
+
+    async def put_feedback(self, feedback: Feedback) -> Feedback:
+        """Insert or replace the feedback of a call; the first one's `created_at` stays.
+
+        Raises:
+            Refused: NOT_FOUND, when the account has no such call.
+        """
+
+    async def feedback(self, account: AccountSid, call: CallSid) -> Feedback | None: ...
+
+    async def feedback_tally(self, account: AccountSid, since: float, until: float) -> Tally:
+        """The account's calls that were created from `since` until before `until`, and the feedback of these."""
+
+    async def put_feedback_summary(self, summary: FeedbackSummary) -> None: ...
+
+    async def feedback_summary(self, account: AccountSid, sid: SummarySid) -> FeedbackSummary | None: ...
+
+    async def delete_feedback_summary(self, account: AccountSid, sid: SummarySid) -> bool:
+        """True when it was there."""
+
+
+class Store(FeedbackRows, Protocol):
     """The truth. A method that returns has committed, unless its docstring says otherwise.
 
     Methods that change something, and `load`, `live_owners`, `cursor` and those of lanes, run in the order they were
@@ -704,3 +729,24 @@ class Trace(Protocol):
         """Delete the leg's timeline, as its call is deleted."""
 
     async def close(self) -> None: ...
+
+
+class InsightLog(Protocol):
+    """What clients tell about their calls. Lossy like the trace, and never on the message path."""
+
+    def record(self, insights: Sequence[Insight]) -> None:
+        """Keep them if there is room. Never raises and never waits.
+
+        One that names its call gives the call also to those of its account with the same temporary sid.
+        """
+
+    async def insights(
+        self, account: AccountSid, call: CallSid, where: InsightFilter, page: PageRequest
+    ) -> PageResult[Insight]:
+        """Insights of a call, the last recorded first; nothing when they cannot be read."""
+
+    async def forget(self, account: AccountSid, call: CallSid) -> None:
+        """Delete those of a call, as the call is deleted."""
+
+    async def forget_strays(self, before: float) -> None:
+        """Delete those that were received before then and never found their call."""

@@ -80,7 +80,7 @@ async def test_old_calls_go_and_young_and_live_ones_stay(
     for number in (1, 2):
         leg = CallSid(f"CA{number:032x}")
         trace.record(TraceEvent(at=1.0, account_sid=OWNER, leg_sid=leg, kind="leg.status", detail={}))
-    assert await Retention(store, trace, clock, days=30).sweep(OWNER) == 1
+    assert await Retention(store, trace, clock, insights=trace.insights, days=30).sweep(OWNER) == 1
     assert await left(store) == [2, 3]
     assert [len(await trace.timeline(OWNER, CallSid(f"CA{number:032x}"), 9)) for number in (1, 2)] == [0, 1]
 
@@ -101,7 +101,7 @@ async def test_idempotency_keys_go_a_day_after_the_end_of_their_call(
         claim = IdempotencyClaim(endpoint="messages", key="once", fingerprint=fingerprint)
         return store.append_message(draft, Limits(), claim)
 
-    retention = Retention(store, trace, clock, days=30)
+    retention = Retention(store, trace, clock, insights=trace.insights, days=30)
     await add(store, 1, ended_at=None)
     await repeat(b"1")
     await add(store, 1, ended_at=clock.now())
@@ -118,7 +118,7 @@ async def test_idempotency_keys_go_a_day_after_the_end_of_their_call(
 async def test_a_sweep_that_fails_is_not_the_last(
     store: MemoryStore, trace: MemoryTrace, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    retention = Retention(store, trace, clock, days=30)
+    retention = Retention(store, trace, clock, insights=trace.insights, days=30)
     await add(store, 1, ended_at=1.0)
     with monkeypatch.context() as broken:
         broken.setattr(store, "purge", None)
@@ -149,16 +149,16 @@ async def test_more_messages_than_wanted_take_the_oldest_ended_calls_along(
             await store.append_message(draft, Limits())
         if number != 2:
             await add(store, number, ended_at=clock.now())
-    assert await Retention(store, trace, clock, days=30).sweep(OWNER) == 0
-    assert await Retention(store, trace, clock, days=30, messages=3).sweep(OWNER) == 1
+    assert await Retention(store, trace, clock, insights=trace.insights, days=30).sweep(OWNER) == 0
+    assert await Retention(store, trace, clock, insights=trace.insights, days=30, messages=3).sweep(OWNER) == 1
     assert await left(store) == [2, 3, 4]
-    assert await Retention(store, trace, clock, days=30, messages=2).sweep(OWNER) == 1
+    assert await Retention(store, trace, clock, insights=trace.insights, days=30, messages=2).sweep(OWNER) == 1
     assert await left(store) == [2, 4]
 
 
 async def test_subaccounts_are_swept_too(store: MemoryStore, trace: MemoryTrace, clock: ManualClock) -> None:
     await add(store, 1, ended_at=1.0, account=INNER)
-    await Retention(store, trace, clock, days=30).sweep(OWNER)
+    await Retention(store, trace, clock, insights=trace.insights, days=30).sweep(OWNER)
     assert await left(store, INNER) == []
 
 
@@ -167,7 +167,7 @@ async def test_a_sweep_is_bounded_and_the_next_one_goes_on(
 ) -> None:
     for number in range(BATCH + 1):
         await add(store, number, ended_at=1.0)
-    retention = Retention(store, trace, clock, days=30)
+    retention = Retention(store, trace, clock, insights=trace.insights, days=30)
     assert await retention.sweep(OWNER) == BATCH
     assert await retention.sweep(OWNER) == 1
 
@@ -175,7 +175,7 @@ async def test_a_sweep_is_bounded_and_the_next_one_goes_on(
 async def test_a_running_retention_sweeps_again_and_again_until_it_is_closed(
     store: MemoryStore, trace: MemoryTrace, clock: ManualClock
 ) -> None:
-    retention = Retention(store, trace, clock, days=30)
+    retention = Retention(store, trace, clock, insights=trace.insights, days=30)
     retention.start(OWNER)
     await clock.settle()
     await add(store, 1, ended_at=1.0)

@@ -6,6 +6,7 @@ Its resolver knows nothing but localhost and that mapping, so what works here wo
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ from midcall.core.places import REGION_OF, ROAMING
 from midcall.folder import ServerInfo
 
 NEWEST, OLDEST = "2.18.5", "2.2.0"
+pytestmark = pytest.mark.timeout(180)  # up to nine pages, or twenty seconds of a call, on a machine that may be busy
+
 PAGE_OF = {NEWEST: "", OLDEST: "/2.2.0"}
 PUBLIC_EDGES = [ROAMING, *(edge for edge in REGION_OF if not edge.endswith("-ix"))]
 AUDIBLE = 0.001
@@ -245,3 +248,72 @@ async def test_a_preflight_test_without_options_reports_the_concrete_edge(custom
     assert (report["selectedEdge"], report["edge"]) == (ROAMING, "ashburn")
     assert report["stats"]["mos"]["average"] > 3
     assert report["samples"]
+
+
+DEAD_MICROPHONE = """
+() => {
+  const context = new AudioContext();
+  window.microphone = new MediaStreamAudioDestinationNode(context);
+  const nothing = new ConstantSourceNode(context, { offset: 0 });
+  nothing.connect(window.microphone);
+  nothing.start();
+  navigator.mediaDevices.getUserMedia = async () => window.microphone.stream.clone();
+}
+"""
+"""Silence without a break, about which the SDK warns."""
+
+
+async def test_samples_a_warning_and_feedback_of_a_call_are_kept_and_shown(
+    customer: Customer, server: Server, open_phone: Open
+) -> None:
+    alice, traffic = await open_phone("alice")
+    bob, _ = await open_phone("bob")
+    await alice.page.evaluate(DEAD_MICROPHONE)
+    for phone in (alice, bob):
+        await phone.start(customer.token(phone.name), None)
+    await bob.register()
+    placed = await alice.connect(To=bob.name)
+    answered = await bob.incoming()
+    await answered.accept()
+    await placed.wait_for("accept")
+    warned = await placed.wait_for("warning", timeout=30)
+    assert warned.data == "constant-audio-input-level"
+    await placed.wait_for("sample", count=21, timeout=30)
+    await placed.post_feedback(2, "echo")
+    await answered.post_feedback(5)
+    await placed.disconnect()
+    await answered.wait_for("disconnect")
+
+    parent = (await placed.properties())["parameters"]["CallSid"]
+    child = (await answered.properties())["parameters"]["CallSid"]
+    samples = await insights(customer, parent, Kind="sample")
+    assert len(samples) >= 20
+    assert {row["name"] for row in samples} == {"metrics-sample"}
+    assert all(row["payload"]["audio_codec"] in ("PCMU", "opus") for row in samples)
+    assert [row for row in samples if row["payload"]["mos"] is not None]
+
+    (warning,) = await insights(customer, parent, Level="warning")
+    assert (warning["group"], warning["name"]) == ("audio-level-warning-raised", "constant-audio-input-level")
+    told = {(row["group"], row["name"]) for row in await insights(customer, parent, Kind="event")}
+    assert {("connection", "outgoing"), ("connection", "accepted-by-remote"), ("feedback", "received")} <= told
+    assert {row["payload"]["sdk_version"] for row in await insights(customer, child)} == {NEWEST}
+
+    assert await feedback(customer, parent) == (2, ["echo"])
+    assert await feedback(customer, child) == (5, [])
+    assert traffic.failed == []
+
+
+async def insights(customer: Customer, call_sid: str, **query: str) -> list[dict[str, Any]]:
+    return (await fetched(customer, f"Calls/{call_sid}/Insights.json", PageSize="1000", **query))["insights"]
+
+
+async def feedback(customer: Customer, call_sid: str) -> tuple[int, list[str]]:
+    found = await fetched(customer, f"Calls/{call_sid}/Feedback.json")
+    return found["quality_score"], found["issues"]
+
+
+async def fetched(customer: Customer, path: str, **query: str) -> dict[str, Any]:
+    account = f"{customer.credentials.http_url}/2010-04-01/Accounts/{customer.credentials.account_sid}"
+    answer = await customer.rest(lambda client: client.request("GET", f"{account}/{path}", params=query))
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.text)

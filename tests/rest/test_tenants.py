@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from midcall.core.accounts import ApiKey, Application
 from midcall.core.alerts import Alert, Level
+from midcall.core.insights import Insight, Kind
 from midcall.core.lanes import LaneState, Replay
 from midcall.core.messages import Draft, Limits, Log, Subscription
 from midcall.core.numbers import PhoneNumber
@@ -16,20 +18,29 @@ from midcall.core.sids import (
     AlertSid,
     ApplicationSid,
     CallSid,
+    InsightSid,
     KeySid,
     MessageSid,
     PhoneNumberSid,
     ReplaySid,
     SubscriptionSid,
+    SummarySid,
 )
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import AnyEndpoint
+from midcall.switch.feedback import Period
 from support.rest import ACCOUNT, CALL, NOW, OTHER, Edge, a_call
 
 THEIRS = "7" * 32
-PREFIXES_OF_SIDS = ("CA", "AP", "SK", "ZY", "KX", "RP", "NO", "PN")
+PREFIXES_OF_SIDS = ("CA", "AP", "SK", "ZY", "KX", "RP", "NO", "PN", "FS", "EV")
 SIDS = {"CallSid": f"CA{THEIRS}"} | {prefix: f"{prefix}{THEIRS}" for prefix in PREFIXES_OF_SIDS}
-FORM = {"Content": "1", "Callback": "https://thief.example/", "Status": "completed", "FriendlyName": "mine now"}
+FORM = {
+    "Content": "1",
+    "Callback": "https://thief.example/",
+    "Status": "completed",
+    "FriendlyName": "mine now",
+    "QualityScore": "1",
+}
 
 INSTANCES = [each for each in ENDPOINTS if {"CallSid", "Sid"} & set(each.path_names) and each.sid_prefix != "AC"]
 OF_AN_ACCOUNT = [each for each in ENDPOINTS if "AccountSid" in each.path_names or each.sid_prefix == "AC"]
@@ -51,6 +62,7 @@ PREFIXES = {
     "ListUndelivered": "KX",
     "ListSubscription": "ZY",
     "ListReplay": "RP",
+    "ListCallInsight": "EV",
 }
 """Of the sids in each list."""
 
@@ -62,6 +74,22 @@ def named(endpoint: AnyEndpoint) -> str:
 def path(endpoint: AnyEndpoint, account: str) -> str:
     sid = account if endpoint.sid_prefix == "AC" else SIDS.get(endpoint.sid_prefix, "")
     return endpoint.path.format(AccountSid=account, CallSid=SIDS["CallSid"], Sid=sid)
+
+
+def an_insight(call: CallSid) -> Insight:
+    return Insight(
+        sid=InsightSid(SIDS["EV"]),
+        account_sid=OTHER,
+        call_sid=call,
+        temporary_sid=None,
+        kind=Kind.EVENT,
+        group="connection",
+        name="muted",
+        level="info",
+        at=NOW,
+        received_at=NOW,
+        payload=b"{}",
+    )
 
 
 @pytest.fixture
@@ -136,7 +164,12 @@ async def shared(edge: Edge) -> AsyncIterator[Edge]:
             at=NOW,
         )
     )
+    summary = await edge.feedbacks.summarise(OTHER, Period(0, NOW), include_subaccounts=False, callback=None)
+    await store.put_feedback_summary(replace(summary, sid=SummarySid(SIDS["FS"])))
+    edge.insight_log.record([an_insight(call)])
     yield edge
+    assert await store.feedback(OTHER, call) is None
+    assert await store.feedback_summary(OTHER, SummarySid(SIDS["FS"])) is not None
     assert await store.call(OTHER, call) is not None
     assert await store.application(OTHER, ApplicationSid(SIDS["AP"])) is not None
     assert await store.key(KeySid(SIDS["SK"])) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -21,17 +22,20 @@ from midcall.core.calls import Call, Direction, Status
 from midcall.core.errors import Refused
 from midcall.core.messages import Limits
 from midcall.core.sids import AccountSid, CallSid, KeySid, mint
-from midcall.ports import TraceEvent, Transition
+from midcall.ports import Outcome, Request, TraceEvent, Transition
 from midcall.rest.app import rest_app
 from midcall.rest.body import BodyLimits
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import Api
 from midcall.rest.health import Health
 from midcall.rest.openapi import document
+from midcall.storage.insights import MemoryInsights
 from midcall.storage.memory import MemoryStore
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls, CallUpdate, NewCall
+from midcall.switch.feedback import Feedbacks
 from midcall.switch.history import History
+from midcall.switch.insights import Insights
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
@@ -77,6 +81,21 @@ class TraceInMemory:
     ) -> list[TraceEvent]:
         mine = [e for e in self.events if e.leg_sid == leg and e.account_sid == account]
         return [e for e in mine if not kinds or e.kind in kinds][-limit:]
+
+    async def close(self) -> None:
+        return
+
+
+class ScriptedSender:
+    """Answers each request with the next of `statuses`, 200 after the last; keeps the requests."""
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[Request] = asyncio.Queue()
+        self.statuses: list[int] = []
+
+    async def send(self, request: Request) -> Outcome:
+        self.requests.put_nowait(request)
+        return Outcome(status=self.statuses.pop(0) if self.statuses else 200)
 
     async def close(self) -> None:
         return
@@ -231,6 +250,8 @@ class Edge:
         self.entropy = CountedEntropy()
         self.store = MemoryStore()
         self.trace = TraceInMemory()
+        self.insight_log = MemoryInsights()
+        self.sender = ScriptedSender()
         self.bus = LocalBus()
         self.devices = ScriptedDevices()
         self.calls = RecordedCalls(self.store, self.clock, self.entropy)
@@ -245,14 +266,26 @@ class Edge:
     def _api(self) -> Api:
         messages = Messages(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=Limits())
         self.messages = messages
+        accounts = Accounts(self.store, self.clock)
+        self.feedbacks = Feedbacks(store=self.store, sender=self.sender, clock=self.clock, entropy=self.entropy)
+        self.insights = Insights(
+            store=self.store,
+            log=self.insight_log,
+            accounts=accounts,
+            feedbacks=self.feedbacks,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
         return Api(
             store=self.store,
             calls=self.calls,
             messages=messages,
             history=History(store=self.store, messages=messages, devices=self.devices),
             replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
-            accounts=Accounts(self.store, self.clock),
             numbers=Numbers(store=self.store, clock=self.clock, entropy=self.entropy),
+            insights=self.insights,
+            feedbacks=self.feedbacks,
+            accounts=accounts,
             trace=self.trace,
             webhooks=Webhooks(store=self.store, trace=self.trace),
             clock=self.clock,
@@ -292,6 +325,7 @@ class Edge:
 
     async def stop(self) -> None:
         await self.client.close()
+        await self.feedbacks.close()
         await self.store.close()
 
     async def end_call(self, *, receipts_lost: bool = False) -> None:

@@ -18,13 +18,14 @@ from midcall.app.lag import LoopLag
 from midcall.app.measures import measure
 from midcall.app.retention import Retention
 from midcall.browser import sounds
+from midcall.browser.gateway import EventGateway
 from midcall.bus.local import LocalBus
 from midcall.core.lanes import Encoding
 from midcall.core.messages import Limits
 from midcall.core.sids import AccountSid
 from midcall.folder import Folder, FolderUnusable
 from midcall.media import make_media
-from midcall.ports import Bus, Clock, Entropy, Media, Sender, Store, Trace
+from midcall.ports import Bus, Clock, Entropy, Media, Sender, Store
 from midcall.rest.app import rest_app
 from midcall.rest.endpoint import Api
 from midcall.rest.health import Health
@@ -37,8 +38,10 @@ from midcall.storage.sqlite import SqliteStore
 from midcall.storage.trace import MemoryTrace, SqliteTrace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
+from midcall.switch.feedback import Feedbacks
 from midcall.switch.fetch import TwimlFetcher
 from midcall.switch.history import History
+from midcall.switch.insights import Insights
 from midcall.switch.legs import Legs
 from midcall.switch.lines import Lines
 from midcall.switch.messages import Messages
@@ -67,10 +70,19 @@ class App:
         self.bus: Bus = LocalBus()
         self.sender: Sender = _sender(settings)
         self.store: Store = _store(settings, folder)
-        self.trace: Trace = _trace(settings, folder)
+        self.trace = _trace(settings, folder)
         self.media: Media = _media(settings)
         self.accounts = Accounts(self.store, self.clock)
         self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
+        self.feedbacks = Feedbacks(store=self.store, sender=self.sender, clock=self.clock, entropy=self.entropy)
+        self.insights = Insights(
+            store=self.store,
+            log=self.trace.insights,
+            accounts=self.accounts,
+            feedbacks=self.feedbacks,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
         self.messages = Messages(
             store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=_limits(settings)
         )
@@ -114,6 +126,7 @@ class App:
             self.store,
             self.trace,
             self.clock,
+            insights=self.trace.insights,
             days=settings.retention_days,
             messages=settings.retention_messages,
         )
@@ -128,6 +141,8 @@ class App:
             calls=self.calls,
             messages=self.messages,
             history=History(store=self.store, messages=self.messages, devices=self.hub),
+            insights=self.insights,
+            feedbacks=self.feedbacks,
             replays=Replays(store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy),
             accounts=self.accounts,
             numbers=self.numbers,
@@ -142,6 +157,7 @@ class App:
         application = rest_app(api, health, self.metrics)
         application.router.add_get("/signal", self.signalling.handle)
         sounds.add_routes(application.router)
+        EventGateway(self.insights).add_routes(application.router)
         return application
 
     async def start(self, owner: AccountSid) -> None:
@@ -185,6 +201,7 @@ class App:
         await self.retention.close()
         await self.signalling.close()
         await self.calls.close()
+        await self.feedbacks.close()
         await self.dispatcher.close()
         await self.sender.close()
         await self.media.close()
@@ -229,7 +246,7 @@ def _store(settings: Settings, folder: Folder) -> Store:
         raise FolderUnusable(f"{folder.database} is from a newer Midcall ({error}); start that one") from None
 
 
-def _trace(settings: Settings, folder: Folder) -> Trace:
+def _trace(settings: Settings, folder: Folder) -> MemoryTrace | SqliteTrace:
     if settings.keeps_nothing:
         return MemoryTrace()
     try:

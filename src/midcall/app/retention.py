@@ -9,7 +9,7 @@ from typing import Final
 from midcall.core.calls import CallFilter
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid
-from midcall.ports import Clock, PageRequest, Store, Trace
+from midcall.ports import Clock, InsightLog, PageRequest, Store, Trace
 
 _log = logging.getLogger(__name__)
 
@@ -22,16 +22,19 @@ BUSY_SWEEP_S: Final = 5.0
 
 
 class Retention:
-    """Deletes ended calls with their messages, lanes, alerts and timelines, for an account and its subaccounts.
+    """Deletes ended calls with all that belongs to them, for an account and its subaccounts.
 
     Args:
         days: how long an ended call is kept.
         messages: how many messages an account keeps at least; older calls go, whole, before their time is over. 0: all.
     """
 
-    def __init__(self, store: Store, trace: Trace, clock: Clock, *, days: int, messages: int = 0) -> None:
+    def __init__(
+        self, store: Store, trace: Trace, clock: Clock, *, insights: InsightLog, days: int, messages: int = 0
+    ) -> None:
         self._store = store
         self._trace = trace
+        self._insights = insights
         self._clock = clock
         self._keep_s = days * DAY_S
         self._keep_messages = messages
@@ -49,6 +52,7 @@ class Retention:
     async def sweep(self, owner: AccountSid) -> int:
         """Delete a batch of calls that need not be kept; how many they were. Idempotency keys go sooner."""
         await self._store.purge(self._clock.now())
+        await self._insights.forget_strays(self._clock.now() - self._keep_s)
         deleted = 0
         after: str | None = None
         while deleted < BATCH:
@@ -70,7 +74,9 @@ class Retention:
             surplus = await self._store.surplus(account, self._keep_messages, limit - len(over))
             over += [sid for sid in surplus if sid not in over]
         for sid in over:
-            await self._trace.forget(account, sid)  # first: a call that is still there is found again
+            # first: a call that is still there is found again
+            await self._trace.forget(account, sid)
+            await self._insights.forget(account, sid)
             await self._store.delete_call(account, sid)
         return len(over)
 

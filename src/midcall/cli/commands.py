@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import midcall
-from midcall.cli import alerts, credentials, deliveries, demo, exec, messages, serve, settings, timeline, token
+from midcall.cli import alerts, calls, credentials, deliveries, demo, exec, messages, serve, settings, timeline, token
 from midcall.cli.help import Command, Program
 
 HELP = """
@@ -53,6 +53,7 @@ for _command in (serve.serve, demo.demo, credentials.credentials, token.token, a
 program.command(cls=Command)(settings.settings)
 program.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})(exec.exec_)
 for _name, _group in (
+    ("calls", calls.group),
     ("messages", messages.group),
     ("subscriptions", deliveries.subscriptions),
     ("deliveries", deliveries.group),

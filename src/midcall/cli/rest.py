@@ -26,6 +26,10 @@ T = TypeVar("T")
 P = TypeVar("P", bound=Paged)
 
 
+class Missing(Failure):
+    """The resource does not exist."""
+
+
 class _Problem(msgspec.Struct):
     message: str = ""
     code: int = 0
@@ -74,14 +78,20 @@ def lines(server: ServerInfo, credentials: Credentials, path: str, query: Mappin
 
 
 def pages(
-    server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str], kind: type[P]
+    server: ServerInfo,
+    credentials: Credentials,
+    path: str,
+    query: Mapping[str, str],
+    kind: type[P],
+    *,
+    missing: str | None = None,
 ) -> Iterator[P]:
-    """A list page by page, as long as somebody reads on.
+    """A list page by page, as long as somebody reads on; `missing` is what to say when there is none.
 
     Raises:
         Failure: the server cannot be reached, or refuses.
     """
-    page = read(get(server, credentials, path, query), kind)
+    page = read(get(server, credentials, path, query, missing=missing), kind)
     yield page
     while page.next_page_uri is not None:
         page = read(get(server, credentials, page.next_page_uri, {}), kind)
@@ -110,7 +120,7 @@ def _asked(
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
         if answer.status == 404 and missing is not None:
-            raise Failure(missing)
+            raise Missing(missing)
         if answer.status not in (200, 201, 204):
             raise Failure(_refusal(answer.status, answer.read()))
         yield answer

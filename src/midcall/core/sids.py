@@ -13,11 +13,13 @@ AccountSid = NewType("AccountSid", str)
 AlertSid = NewType("AlertSid", str)
 ApplicationSid = NewType("ApplicationSid", str)
 CallSid = NewType("CallSid", str)
+InsightSid = NewType("InsightSid", str)
 KeySid = NewType("KeySid", str)
 MessageSid = NewType("MessageSid", str)
 PhoneNumberSid = NewType("PhoneNumberSid", str)
 ReplaySid = NewType("ReplaySid", str)
 SubscriptionSid = NewType("SubscriptionSid", str)
+SummarySid = NewType("SummarySid", str)
 
 ENTROPY_BYTES: Final = 16
 

@@ -125,13 +125,13 @@ def check_start(claims: Claims, now: float) -> None:
         raise Refused(errors.TOKEN_INVALID, "The access token is not valid yet")
 
 
-def check_life(claims: Claims, now: float) -> None:
-    """Refuse a token that has expired, lives too long, or names somebody who cannot be called.
+def check_life(claims: Claims, now: float, *, ended: bool = False) -> None:
+    """Refuse a token that has expired (unless its life may have ended), lives too long, or names nobody callable.
 
     Raises:
         Refused: TOKEN_EXPIRED, TOKEN_TOO_LONG or IDENTITY_INVALID.
     """
-    if claims.expires_at <= now:
+    if claims.expires_at <= now and not ended:
         raise Refused(errors.TOKEN_EXPIRED)
     born_at = now if claims.issued_at is None else min(now, claims.issued_at)
     if claims.expires_at - born_at > MAX_LIFE_S + LEEWAY_S:

@@ -10,7 +10,9 @@ from midcall.rest import (
     applications,
     call_events,
     calls,
+    feedback,
     history,
+    insights,
     keys,
     messages,
     notifications,
@@ -24,6 +26,7 @@ from midcall.rest.endpoint import AnyEndpoint
 ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
     *messages.ENDPOINTS,
     *subscriptions.ENDPOINTS,
+    *feedback.ENDPOINTS,  # before calls: `Calls/FeedbackSummary` is no sid
     *calls.ENDPOINTS,
     *applications.ENDPOINTS,
     *numbers.ENDPOINTS,
@@ -34,5 +37,6 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
     *notifications.ENDPOINTS,
     *alerts.ENDPOINTS,
     *history.ENDPOINTS,
+    *insights.ENDPOINTS,
     *replays.ENDPOINTS,
 )

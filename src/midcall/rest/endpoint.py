@@ -20,7 +20,9 @@ from midcall.core.sids import ENTROPY_BYTES, AccountSid, AlertSid, CallSid, mint
 from midcall.ports import Clock, Entropy, PageRequest, PageResult, Store, Trace
 from midcall.switch.accounts import Accounts
 from midcall.switch.calls import Calls
+from midcall.switch.feedback import Feedbacks
 from midcall.switch.history import History
+from midcall.switch.insights import Insights
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
 from midcall.switch.replays import Replays
@@ -46,6 +48,8 @@ class Api:
     calls: Calls
     messages: Messages
     history: History
+    insights: Insights
+    feedbacks: Feedbacks
     replays: Replays
     accounts: Accounts
     numbers: Numbers

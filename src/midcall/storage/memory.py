@@ -5,7 +5,7 @@ Every operation is one synchronous step, so it is atomic on the loop without loc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
@@ -46,6 +46,8 @@ from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, ReplaySid, SubscriptionSid
 from midcall.ports import Claimed, PageRequest, PageResult, Saved, StatusLane, Transition
 from midcall.storage import rules
+from midcall.storage.feedback import MemoryFeedback
+from midcall.storage.paging import page_of as _page
 from midcall.storage.rules import LaneRecord
 
 T = TypeVar("T")
@@ -88,10 +90,11 @@ class _Leg:
         return islice(self.after(log, numbers.start - 1), len(numbers))
 
 
-class MemoryStore:
+class MemoryStore(MemoryFeedback):
     """The Store port without a disk."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._accounts: dict[AccountSid, Account] = {}
         self._keys: dict[KeySid, ApiKey] = {}
         self._applications: dict[ApplicationSid, Application] = {}
@@ -289,6 +292,7 @@ class MemoryStore:
         for lane_id in self._leg(sid).lanes:
             del self._lanes[lane_id]
         self._legs.pop(sid, None)
+        self._feedback.pop(sid, None)
         self._undelivered = {key: row for key, row in self._undelivered.items() if key[0] != sid}
         self._alerts = {key: alert for key, alert in self._alerts.items() if alert.call_sid != sid}
         return True
@@ -636,25 +640,3 @@ def _within(at: float | None, start: float | None, end: float | None) -> bool:
     if start is None and end is None:
         return True
     return at is not None and (start is None or at >= start) and (end is None or at < end)
-
-
-def _page(mine: Iterable[T], wanted: Callable[[T], bool], sid: Callable[[T], str], page: PageRequest) -> PageResult[T]:
-    """A page of the wanted rows among an owner's, which are given oldest first.
-
-    A sid that is none of the owner's rows gives an empty page.
-    """
-    newest_first = list(mine)[::-1]
-    anchor = page.first or page.after or page.before
-    place = 0
-    if anchor is not None:
-        found = next((i for i, row in enumerate(newest_first) if sid(row) == anchor), None)
-        if found is None:
-            return PageResult((), has_next=False, has_previous=False)
-        place = found + (anchor == page.after)
-    newer = [row for row in newest_first[:place] if wanted(row)]
-    older = [row for row in newest_first[place:] if wanted(row)]
-    if anchor is not None and anchor == page.before:
-        return PageResult(newer[-page.size :], has_next=True, has_previous=len(newer) > page.size, following=anchor)
-    more = len(older) > page.size
-    following = sid(older[page.size]) if more else None
-    return PageResult(older[: page.size], has_next=more, has_previous=anchor is not None, following=following)

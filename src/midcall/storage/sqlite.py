@@ -26,6 +26,7 @@ from midcall.core.progress import Standing
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, SubscriptionSid
 from midcall.ports import Claimed, PageRequest, PageResult, Saved, Transition
 from midcall.storage import queries
+from midcall.storage.feedback import SqliteFeedback
 from midcall.storage.queries import SQL
 from midcall.storage.recent import Rows, Tails
 from midcall.storage.verbs import calls, lanes, messages, resources
@@ -48,7 +49,7 @@ _PRAGMAS: Final = """
 """
 
 
-class SqliteStore:
+class SqliteStore(SqliteFeedback):
     """The Store port over one file. Made by `open`, or of workers for connections from `connect` and `prepare`."""
 
     def __init__(self, writer: Jobs, reader: Jobs) -> None:

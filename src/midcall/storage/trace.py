@@ -18,6 +18,7 @@ from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import TraceEvent
 from midcall.storage import queries
+from midcall.storage.insights import MemoryInsights, SqliteInsights
 from midcall.storage.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class MemoryTrace:
 
     def __init__(self, capacity: int = MEMORY_EVENTS) -> None:
         self._events: deque[TraceEvent] = deque(maxlen=capacity)
+        self.insights = MemoryInsights(capacity)
+        """What clients tell, as lossy as the trace."""
 
     def record(self, event: TraceEvent) -> None:
         self._events.append(event)
@@ -78,6 +81,8 @@ class SqliteTrace:
 
     def __init__(self, worker: Worker, *, waiting_events: int, file_bytes: int) -> None:
         self._worker = worker
+        self.insights = SqliteInsights(worker)
+        """What clients tell, in the same file."""
         self._capacity = waiting_events
         self._file_bytes = file_bytes
         self._waiting: list[TraceEvent] = []
@@ -202,8 +207,10 @@ def _connect(path: Path | str) -> apsw.Connection:
 def _insert(db: apsw.Connection, events: Sequence[TraceEvent], file_bytes: int) -> None:
     db.executemany(_TRACE_SQL["record"], [_row(event) for event in events])
     while _used_bytes(db) > file_bytes:
+        before = db.total_changes()
         db.execute(_TRACE_SQL["prune"])
-        if not db.changes():
+        db.execute(_TRACE_SQL["prune_insights"])
+        if db.total_changes() == before:
             break
 
 

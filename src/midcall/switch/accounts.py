@@ -111,8 +111,11 @@ class Accounts:
         owner = await self._store.account(account.owner_sid)
         return owner is not None and owner.status is AccountStatus.ACTIVE
 
-    async def grant(self, token: str) -> Grant:
+    async def grant(self, token: str, *, ended: bool = False) -> Grant:
         """Check an access token (docs/reference/signalling.md).
+
+        Args:
+            ended: its time may be over; the caller looks at `expires_at`.
 
         Raises:
             Refused: TOKEN_MISSING, TOKEN_INVALID, TOKEN_SIGNATURE, TOKEN_EXPIRED, TOKEN_TOO_LONG, ACCOUNT_INVALID,
@@ -126,7 +129,7 @@ class Accounts:
         account = await self._store.account(issuer.account_sid)
         if account is None or not await self._is_open(account):
             raise Refused(errors.ACCOUNT_INVALID)
-        tokens.check_life(claims, now)
+        tokens.check_life(claims, now, ended=ended)
         return Grant(
             account_sid=account.sid,
             identity=claims.identity,

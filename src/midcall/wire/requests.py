@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Final
 
 from midcall.core import errors
+from midcall.core.feedback import BEST_SCORE, ISSUES, LEAST_SCORE
+from midcall.core.insights import Kind
 from midcall.core.lanes import DeliveryState
 from midcall.core.numbers import AREA_CODE, E164, STIR_STATUSES
 from midcall.core.progress import MessageState
@@ -42,6 +44,8 @@ ACCOUNT_STATUSES: Final = ("active", "suspended", "closed")
 LOG_LEVELS: Final = ("error", "warning", "notice", "debug")
 DIRECTIONS: Final = ("from-client", "to-client")
 MESSAGE_STATES: Final = tuple(state.value for state in MessageState)
+INSIGHT_KINDS: Final = tuple(kind.value for kind in Kind)
+INSIGHT_LEVELS: Final = ("debug", "info", "warning", "error")
 DELIVERY_STATES: Final = tuple(state.value for state in DeliveryState)
 URL_PARAMETERS: Final = (
     "Url",
@@ -376,3 +380,32 @@ class TimelineForm(Form, frozen=True, kw_only=True):
     """`GET Calls/{CallSid}/Timeline`, an extension."""
 
     limit: Annotated[int, Integer(least=1, most=10_000)] = 1_000
+
+
+class FeedbackForm(Form, frozen=True, kw_only=True):
+    """`POST Calls/{CallSid}/Feedback`: what is sent replaces what was there."""
+
+    quality_score: Annotated[
+        int,
+        Integer(least=LEAST_SCORE, most=BEST_SCORE),
+        Required(errors.PARAMETER_INVALID, "QualityScore is required"),
+    ]
+    issue: Annotated[tuple[str, ...], Words(ISSUES)] = ()
+
+
+class FeedbackSummaryForm(Form, frozen=True, kw_only=True):
+    """`POST Calls/FeedbackSummary`: days of UTC, both inclusive."""
+
+    start_date: Annotated[Instant, Time(), Required(errors.PARAMETER_INVALID, "StartDate is required")]
+    end_date: Annotated[Instant, Time(), Required(errors.PARAMETER_INVALID, "EndDate is required")]
+    include_subaccounts: Annotated[bool, Flag()] = False
+    status_callback: Annotated[str | None, _url] = None
+    status_callback_method: Annotated[str, _method] = "POST"
+
+
+class InsightListForm(PageForm, frozen=True, kw_only=True):
+    """`GET Calls/{CallSid}/Insights`."""
+
+    kind: Annotated[str | None, Choice(INSIGHT_KINDS)] = None
+    group: Annotated[str | None, Text(max_chars=128)] = None
+    level: Annotated[str | None, Choice(INSIGHT_LEVELS)] = None

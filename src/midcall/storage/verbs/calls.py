@@ -27,6 +27,7 @@ _ROWS_OF_A_LEG: Final = (
     "delete_deliveries",
     "delete_idempotency",
     "delete_entries",
+    "delete_feedback",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, TypeVar
 import apsw
 
 from midcall.ports import PageRequest, PageResult
-from midcall.storage.queries import SQL, Row, first
+from midcall.storage.queries import SQL, Row
 from midcall.storage.rows import key
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ def page(
     prefix: str,
     record: Callable[[Row], T],
     sid_of: Callable[[T], str] = attrgetter("sid"),
+    statements: Mapping[str, str] = SQL,
 ) -> PageResult[T]:
     """Run the list statement `name`, whose rows begin with their `row` number.
 
@@ -38,12 +39,13 @@ def page(
         place: the statement that finds the row number of a sid among its owner's.
         prefix: of the sids that the request names.
         record: makes a record of a row without its number; `sid_of` names it.
+        statements: where `name` and `place` are.
     """
-    statement = SQL[name]
+    statement = statements[name]
     anchor = request.first or request.after or request.before
     bound = _ABOVE_ALL
     if anchor is not None:
-        found = first(db, place, {**where, "sid": key(anchor, prefix)})
+        found = db.execute(statements[place], {**where, "sid": key(anchor, prefix)}).fetchone()
         if found is None:
             return PageResult((), has_next=False, has_previous=False)
         bound = found[0] + (anchor == request.first)
