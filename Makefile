@@ -15,10 +15,12 @@ KILLS ?= 300
 FULL_DISKS ?= 20
 # How long `make soak` goes on.
 MINUTES ?= 60
+# How many requests of each kind `make fuzz` makes up for an operation.
+EXAMPLES ?= 300
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e crash soak simulate bench lock clean
+.PHONY: help demo test deps check fmt unit e2e crash soak simulate fuzz bench lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,9 @@ simulate: $(DEV) ## run SEEDS=20000 seeds of the simulated message path, or repl
 
 soak: $(DEV) ## a steady load for MINUTES=60, watched for anything that grows; plot in build/soak
 	PYTHONPATH=tests:tests/e2e $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
+
+fuzz: $(DEV) ## made-up REST requests from the OpenAPI documents, EXAMPLES=300 of each kind for each operation
+	MIDCALL_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(UNIT_WORKERS) --timeout 900 tests/contract/test_rest_properties.py $(ARGS)
 
 bench: $(DEV) ## cost, latency and memory beside nchan, Fastify and FastAPI (FULL=1: up to 10^6 stored messages)
 	@scripts/bench-deps.sh

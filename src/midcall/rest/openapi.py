@@ -17,7 +17,7 @@ from midcall.core.errors import Rule
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import JSON_LINES, AnyEndpoint
 from midcall.wire import forms
-from midcall.wire.parameters import Parameter, Sid, parameters
+from midcall.wire.parameters import Form, Parameter, Sid, parameters
 from midcall.wire.resources import ErrorBody
 
 Json = dict[str, Any]
@@ -103,7 +103,7 @@ def _operation(endpoint: AnyEndpoint) -> Json:
     if endpoint.method == "GET":
         operation["parameters"] += [_query_parameter(parameter) for parameter in declared]
     elif declared:
-        operation["requestBody"] = _request_body(declared)
+        operation["requestBody"] = _request_body(endpoint.form, declared)
     return operation
 
 
@@ -120,7 +120,7 @@ def _query_parameter(parameter: Parameter) -> Json:
     return {"name": parameter.name, "in": "query", "required": False, "schema": _schema(parameter)}
 
 
-def _request_body(declared: Sequence[Parameter]) -> Json:
+def _request_body(form: type[Form], declared: Sequence[Parameter]) -> Json:
     schema: Json = {
         "type": "object",
         "properties": {parameter.name: _schema(parameter) for parameter in declared},
@@ -128,6 +128,9 @@ def _request_body(declared: Sequence[Parameter]) -> Json:
     required = [parameter.name for parameter in declared if parameter.required is not None]
     if required:
         schema["required"] = required
+    if form.one_of is not None:
+        names = {parameter.field: parameter.name for parameter in declared}
+        schema["anyOf"] = [{"required": [names[field]]} for field in form.one_of.fields]
     kinds = (forms.FORM, forms.MULTIPART, forms.JSON)
     return {"required": bool(required), "content": {kind: {"schema": schema} for kind in kinds}}
 
@@ -136,6 +139,8 @@ def _schema(parameter: Parameter) -> Json:
     schema = dict(parameter.kind.schema())
     if parameter.extension:
         schema["x-extension"] = True
+    if parameter.required is not None and not parameter.kind.keeps_empty:
+        schema["minLength"] = 1
     if parameter.inert is not None:
         schema["x-no-effect"] = parameter.inert.why
     if parameter.default is not None:

@@ -22,6 +22,8 @@ PAGING_NAMES: Final = ("PageSize", "Page", "PageToken")
 
 _AT: Final = "PA"
 _BEFORE: Final = "PB"
+_PLACE: Final = r"P[AB]([A-Za-z]{2}[0-9a-fA-F]{32}|\d{1,9})"
+"""Of a list of rows with sids, or of events, which have numbers."""
 
 
 class PageForm(Form, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class PageForm(Form, frozen=True, kw_only=True):
 
     page_size: Annotated[int, Lenient(least=1, most=MAX_PAGE_SIZE, default=DEFAULT_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
     page: Annotated[int, Lenient(least=0, most=None, default=0)] = 0
-    page_token: Annotated[str | None, Text(max_chars=64, rule=errors.PARAMETER_INVALID)] = None
+    page_token: Annotated[str | None, Text(max_chars=64, rule=errors.PARAMETER_INVALID, pattern=_PLACE)] = None
 
     def position(self, prefix: str) -> tuple[str | None, str | None]:
         """(first, before): the sid that the token names, for a list of sids with that prefix.

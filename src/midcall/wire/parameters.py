@@ -388,8 +388,9 @@ def _split(text: str) -> Sequence[str]:
 
 
 def whole(text: str) -> int | None:
-    """A whole number of at most nine digits in ASCII, or None."""
-    return int(text) if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) else None
+    """A whole number of at most nine digits in ASCII, or None. JSON may spell it `5.0`."""
+    found = re.fullmatch(r"(\d{1,9})(?:\.0{1,9})?", text.strip(), re.ASCII)
+    return int(found[1]) if found else None
 
 
 def sid_pattern(prefix: str) -> str:
