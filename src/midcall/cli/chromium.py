@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from midcall.folder import ServerInfo
@@ -25,7 +24,6 @@ NAMES: Final = frozenset(
 """Programs that take these flags, by their file names."""
 
 VENDOR_HOSTS: Final = "*.twilio.com"
-_LOOPBACK: Final = "127.0.0.1"
 
 
 def is_chromium(command: str) -> bool:
@@ -47,12 +45,7 @@ def flags(server: ServerInfo, profile: Path) -> Sequence[str]:
 
     pin = Certificates.in_folder(Path(server.ca_file).parent).spki_pin()
     return (
-        f"--host-resolver-rules=MAP {VENDOR_HOSTS} {_address(server)}",
+        f"--host-resolver-rules=MAP {VENDOR_HOSTS} {server.address}:{server.port}",
         f"--ignore-certificate-errors-spki-list={pin}",
         f"--user-data-dir={profile}",
     )
-
-
-def _address(server: ServerInfo) -> str:
-    host = urlsplit(server.https_url).hostname or "localhost"
-    return f"{_LOOPBACK if host == 'localhost' else host}:{server.port}"

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 import midcall
-from midcall.cli import alerts, calls, credentials, deliveries, demo, exec, messages, serve, settings, timeline, token
+from midcall.cli import (
+    alerts,
+    calls,
+    credentials,
+    deliveries,
+    demo,
+    doctor,
+    exec,
+    messages,
+    serve,
+    settings,
+    timeline,
+    token,
+)
 from midcall.cli.help import Command, Program
 
 HELP = """
@@ -54,6 +67,7 @@ program.command(cls=Command)(settings.settings)
 program.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})(exec.exec_)
 for _name, _group in (
     ("calls", calls.group),
+    ("doctor", doctor.group),
     ("messages", messages.group),
     ("subscriptions", deliveries.subscriptions),
     ("deliveries", deliveries.group),
