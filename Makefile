@@ -20,10 +20,10 @@ EXAMPLES ?= 300
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e crash soak simulate fuzz bench lock clean
+.PHONY: help demo test deps check fmt unit e2e clients compatibility crash soak simulate fuzz bench lock clean
 
 help: ## list these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.package ## a real call between two Python clients, with messages both ways, told as it happens
 	$(BIN)/midcall demo
@@ -45,10 +45,13 @@ fmt: $(DEV) ## put the code into shape
 	$(BIN)/ruff format
 
 unit: $(DEV) ## all tests but the end-to-end ones
-	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e $(ARGS) tests
+	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
+
+compatibility: deps ## let every official client do everything, and print docs/reference/compatibility.md from it
+	MIDCALL_WRITE_DOCS=1 $(BIN)/pytest $(ARGS) tests/clients
 
 crash: $(DEV) ## kill a server under load, KILLS=300 times, and compare what it promised with what came of it
 	PYTHONPATH=tests:tests/e2e $(BIN)/python -m crash --kills $(KILLS) --full-disks $(FULL_DISKS) $(ARGS)
@@ -73,7 +76,8 @@ lock: ## pin the newest allowed versions again (make lock ARGS= keeps what is pi
 clean: ## remove everything make has made
 	rm -rf .venv .venv-lock .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
 	    .hypothesis .coverage .coverage.* htmlcov test-results \
-	    tests/e2e/browser/node_modules tests/clients/node_modules benchmarks/references/fastify/node_modules
+	    tests/e2e/browser/node_modules tests/clients/node_modules tests/clients/{node,cli}/*/node_modules \
+	    benchmarks/references/fastify/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements.txt requirements-build.txt

@@ -19,7 +19,7 @@ command -v node >/dev/null || wanted+=(nodejs)
 command -v npm >/dev/null || wanted+=(npm)
 [ ${#wanted[@]} -eq 0 ] || scripts/apt.sh "${wanted[@]}"
 
-for folder in tests/e2e/browser tests/clients; do
+for folder in tests/e2e/browser tests/clients tests/clients/node/minimum tests/clients/cli/{newest,minimum}; do
     stamp=$folder/node_modules/.installed
     if [ ! -e "$stamp" ] || ! cmp -s "$folder/package-lock.json" "$stamp"; then
         echo "deps: npm ci in $folder"
@@ -27,3 +27,13 @@ for folder in tests/e2e/browser tests/clients; do
         cp "$folder/package-lock.json" "$stamp"
     fi
 done
+
+# The oldest supported Python library, in an environment of its own.
+venv=build/clients/python-minimum
+if ! cmp -s tests/clients/python/minimum.txt "$venv/.installed"; then
+    echo "deps: pip install in $venv"
+    rm -rf "$venv"
+    .venv/bin/python -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r tests/clients/python/minimum.txt
+    cp tests/clients/python/minimum.txt "$venv/.installed"
+fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rewrites the three lock files from pyproject.toml: `scripts/lock.sh` keeps what is pinned, `--upgrade` moves everything on.
+# Rewrites the lock files from pyproject.toml and from what tests/clients needs: `scripts/lock.sh` keeps what is pinned, `--upgrade` moves everything on.
 # The files name versions and hashes only, no index: whoever installs uses the index pip is configured for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,9 +22,10 @@ compile "${@}" --group pyproject.toml:build --output-file requirements-build.txt
 # constrained by the other two: going from one to the other in the same environment changes no version
 compile "${@}" pyproject.toml --group pyproject.toml:dev \
     --constraint requirements.txt --constraint requirements-build.txt --output-file requirements-dev.txt
+compile "${@}" tests/clients/python/minimum.in --output-file tests/clients/python/minimum.txt
 
-if grep -nEi 'https?:|--(index|extra|find)|@ file' requirements*.txt; then
+if grep -nEi 'https?:|--(index|extra|find)|@ file' requirements*.txt tests/clients/python/minimum.txt; then
     echo "lock: a lock file names a place (above); it must hold versions and hashes only" >&2
     exit 1
 fi
-echo "lock: wrote $(echo requirements*.txt)"
+echo "lock: wrote $(echo requirements*.txt tests/clients/python/minimum.txt)"

@@ -11,8 +11,14 @@ import pytest
 import midcall
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
-NPM_FOLDERS = ["tests/e2e/browser", "tests/clients"]
+LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt", "tests/clients/python/minimum.txt"]
+NPM_FOLDERS = [
+    "tests/e2e/browser",
+    "tests/clients",
+    "tests/clients/node/minimum",
+    "tests/clients/cli/newest",
+    "tests/clients/cli/minimum",
+]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -47,7 +53,8 @@ def test_an_npm_lock_names_no_registry_and_pins_exactly(folder: str) -> None:
     lock = json.loads((ROOT / folder / "package-lock.json").read_text())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
     wanted = json.loads((ROOT / folder / "package.json").read_text())["dependencies"]
-    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    pinned = {name: version.rpartition("@")[2] for name, version in wanted.items()}  # npm:name@version is an alias
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == pinned
 
 
 def test_the_version_is_one_number() -> None:

@@ -1,0 +1,82 @@
+"""Every official client in the table: which version, and how its programs are started."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from clients.client import Client
+
+HERE = Path(__file__).parent
+BUILD = HERE.parents[1] / "build" / "clients"
+
+WITHOUT_LIBRARY = {
+    "token": "it makes no access tokens",
+    "JSON signature": "it has no validator of signatures",
+    "form signature": "it has no validator of signatures",
+}
+
+
+def python(python: Path, version: str, *, asynchronous: bool = False) -> Client:
+    """The library in the environment of a Python."""
+    folder = HERE / "python"
+    return Client(
+        "Python, asynchronous" if asynchronous else "Python",
+        version,
+        (str(python), str(folder / "operations.py"), *(["--asynchronous"] if asynchronous else [])),
+        (str(python), str(folder / "sample.py")),
+    )
+
+
+def node(programs: Path, package: Path) -> Client:
+    """The library that a package names.
+
+    Node looks for a library beside the program. `minimum` therefore has links to the programs, and this flag makes Node
+    take the link's place for the program's; the version that the program reports shows that it did.
+    """
+    command = ("node", "--preserve-symlinks-main")
+    operations, sample = (*command, str(programs / "operations.js")), (*command, str(programs / "sample.js"))
+    return Client("Node", dependency(package, "twilio"), operations, sample)
+
+
+def cli(package: Path) -> Client:
+    """The CLI that a package names."""
+    return Client(
+        "CLI",
+        dependency(package, "twilio-cli"),
+        (sys.executable, str(HERE / "cli" / "operations.py")),
+        (str(HERE / "cli" / "sample.sh"),),
+        variables={
+            "PATH": f"{package / 'node_modules/.bin'}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(BUILD / "cli-home"),  # it keeps notes in ~/.twilio-cli
+            "TWILIO_DISABLE_AUTOUPDATE": "true",
+            "TWILIO_SKIP_NEW_VERSION_CHECK": "true",
+        },
+        not_applicable=WITHOUT_LIBRARY,
+    )
+
+
+def dependency(package: Path, name: str) -> str:
+    """The version that a package.json asks for."""
+    return str(json.loads((package / "package.json").read_bytes())["dependencies"][name])
+
+
+PYTHON = [
+    python(Path(sys.executable), version("twilio")),
+    python(Path(sys.executable), version("twilio"), asynchronous=True),
+    python(BUILD / "python-minimum" / "bin" / "python", "7.15.1"),
+]
+NODE = [node(HERE / "node", HERE), node(HERE / "node" / "minimum", HERE / "node" / "minimum")]
+CLI = [cli(HERE / "cli" / "newest"), cli(HERE / "cli" / "minimum")]
+CURL = Client(
+    "curl",
+    None,
+    (sys.executable, str(HERE / "curl" / "operations.py")),
+    (str(HERE / "curl" / "sample.sh"),),
+    not_applicable=WITHOUT_LIBRARY,
+)
+
+ALL = [*PYTHON, *NODE, *CLI, CURL]
