@@ -1,4 +1,7 @@
-"""A TCP cable between a browser and a server that a test can cut, freeze and mend: losses no page can fake."""
+"""Cables between a browser and a server that a test can cut and mend: losses no page can fake.
+
+`Cable` carries signalling (TCP), `MediaCable` audio (UDP).
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,64 @@ class Cable:
                 await sink.drain()
             if sink.can_write_eof():
                 sink.write_eof()
+
+
+class MediaCable:
+    """Relays each address that the server offers for media; a browser is given the relay's instead.
+
+    Packets that come while it is cut are gone.
+    """
+
+    def __init__(self) -> None:
+        self.plugged = True
+        self._transports: list[asyncio.DatagramTransport] = []
+
+    async def __aenter__(self) -> MediaCable:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for transport in self._transports:
+            transport.close()
+
+    def cut(self) -> None:
+        self.plugged = False
+
+    def mend(self) -> None:
+        self.plugged = True
+
+    async def relay(self, host: str, port: int) -> int:
+        """Stand between a browser and an address of the server; the relay's port on the same host."""
+        near, far = _MediaEnd(self), _MediaEnd(self)
+        near.other, far.other = far, near
+        far.peer = (host, port)
+        loop = asyncio.get_running_loop()
+        for end in (near, far):
+            end.transport, _ = await loop.create_datagram_endpoint(lambda end=end: end, local_addr=(host, 0))
+            self._transports.append(end.transport)
+        return int(near.transport.get_extra_info("sockname")[1])
+
+
+class _MediaEnd(asyncio.DatagramProtocol):
+    """Passes on what it hears to whoever the other end heard last."""
+
+    transport: asyncio.DatagramTransport
+    other: _MediaEnd
+
+    def __init__(self, cable: MediaCable) -> None:
+        self.peer: tuple[str, int] | None = None
+        self._cable = cable
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if not self._cable.plugged:
+            return
+        self.peer = addr
+        if self.other.peer is not None:
+            self.other.transport.sendto(data, self.other.peer)
+
+    def error_received(self, exc: Exception) -> None:
+        """The socket at the other side is closed; ICE finds out by itself."""
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from browsers import launch
+from cables import MediaCable
 from customers import Customer
 from pairs import Pair, name
 from phones import Phone
@@ -147,7 +148,8 @@ async def customer(server: Server) -> AsyncIterator[Customer]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[..., Awaitable[Pair]]:
-    """Let alice call bob; bob accepts unless told otherwise. `callers` and `callees` are options of one side only."""
+    """Let alice call bob; bob accepts unless told otherwise. `callers` and `callees` are options of one side only,
+    `media` names the cable of its audio."""
 
     async def dial(
         *,
@@ -157,10 +159,14 @@ async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[.
         callees_host: str | None = None,
         callers: dict[str, object] | None = None,
         callees: dict[str, object] | None = None,
+        media: dict[str, MediaCable] | None = None,
         **options: object,
     ) -> Pair:
         host = host or customer.credentials.signaling_host
         alice, bob = await open_phone(name("alice"), browser=browser), await open_phone(name("bob"), browser=browser)
+        for who, phone in (("alice", alice), ("bob", bob)):
+            if cable := (media or {}).get(who):
+                await phone.plug(cable)
         await alice.start(customer.token(alice.name), host, **options, **(callers or {}))
         await bob.start(customer.token(bob.name), callees_host or host, **options, **(callees or {}))
         await bob.register()

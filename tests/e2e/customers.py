@@ -170,17 +170,26 @@ class Customer:
 
     # what the customer does
 
-    def token(self, identity: str | None, *, ttl: int = 300, incoming: bool = True, application: bool = True) -> str:
-        """An access token, made by the official library."""
+    def token(
+        self,
+        identity: str | None,
+        *,
+        ttl: int = 300,
+        incoming: bool = True,
+        application: bool = True,
+        key: tuple[str, str] | None = None,
+    ) -> str:
+        """An access token, made by the official library. `key` is a sid and a secret."""
+        sid, secret = key or (self.credentials.api_key_sid, self.credentials.api_key_secret)
         token = AccessToken(
             self.credentials.account_sid,
-            self.credentials.api_key_sid,
-            self.credentials.api_key_secret,
+            sid,
+            secret,
             identity=identity,
             ttl=ttl,
         )
-        sid = self.credentials.application_sid if application else None
-        token.add_grant(VoiceGrant(outgoing_application_sid=sid, incoming_allow=incoming or None))
+        called = self.credentials.application_sid if application else None
+        token.add_grant(VoiceGrant(outgoing_application_sid=called, incoming_allow=incoming or None))
         return token.to_jwt()
 
     async def rest(self, use: Callable[[Client], Any]) -> Any:

@@ -5,9 +5,13 @@ A method that fails says what the phone went through, in order, so that a red te
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from typing import Any, NamedTuple
 
-from playwright.async_api import BrowserContext, Page
+from cables import MediaCable
+from playwright.async_api import BrowserContext, Page, WebSocket
 from playwright.async_api import Error as PlaywrightError
 
 EVENT_TIMEOUT = 10.0
@@ -32,6 +36,15 @@ class Event(NamedTuple):
         return f"{self.ms:>7} ms  {where:<7} {self.name}" + ("" if self.data is None else f"  {self.data}")
 
 
+class Frame(NamedTuple):
+    """A signalling frame as the browser sent or got it; heartbeats are left out. `at` is in epoch seconds."""
+
+    sent: bool
+    type: str
+    payload: dict[str, Any]
+    at: float
+
+
 class Heard(NamedTuple):
     """What arrived on a call while somebody listened; peak is 0 to 1, hz the loudest frequency."""
 
@@ -50,9 +63,31 @@ class Phone:
         self.page = page
         self.name = name
         self.console: list[str] = []
+        self.frames: list[Frame] = []
+        self._more_frames = asyncio.Event()
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"page error: {error}"))
+        page.on("websocket", self._watch)
         page.on("crash", lambda _: self.console.append("the page crashed"))
+
+    def _watch(self, socket: WebSocket) -> None:
+        def keep(sent: bool, text: str | bytes) -> None:
+            if isinstance(text, str) and text.startswith("{"):
+                frame = json.loads(text)
+                self.frames.append(Frame(sent, frame["type"], frame.get("payload", {}), time.time()))
+                self._more_frames.set()
+                self._more_frames.clear()
+
+        socket.on("framesent", lambda text: keep(True, text))
+        socket.on("framereceived", lambda text: keep(False, text))
+
+    def sent(self, type_: str) -> list[dict[str, Any]]:
+        """Payloads of the frames of a type that went to the server, oldest first."""
+        return [frame.payload for frame in self.frames if frame.sent and frame.type == type_]
+
+    def got(self, type_: str) -> list[dict[str, Any]]:
+        """Payloads of the frames of a type that came from the server, oldest first."""
+        return [frame.payload for frame in self.frames if not frame.sent and frame.type == type_]
 
     @classmethod
     async def open(cls, context: BrowserContext, site: str, name: str = "phone") -> Phone:
@@ -84,6 +119,20 @@ class Phone:
     async def update_token(self, token: str) -> None:
         await self._do("updateToken", token)
 
+    async def audio(self) -> dict[str, Any]:
+        """Use the device's audio helper; inputs, outputs, and the input that was chosen for a moment."""
+        return await self._do("audio")
+
+    async def frame(self, type_: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT) -> dict[str, Any]:
+        """Payload of the count-th frame of a type from the server, past or to come."""
+        async with asyncio.timeout(timeout):
+            while len(self.got(type_)) < count:
+                await self._more_frames.wait()
+        return self.got(type_)[count - 1]
+
+    async def update_options(self, **options: Any) -> None:
+        await self._do("updateOptions", options)
+
     async def device(self) -> dict[str, Any]:
         """state, identity, edge, home, isBusy."""
         return await self._do("device")
@@ -106,6 +155,10 @@ class Phone:
 
     async def disconnect_all(self) -> None:
         await self._do("disconnectAll")
+
+    async def plug(self, cable: MediaCable) -> None:
+        """Let the audio of calls to come go over this cable."""
+        await self.page.expose_function("mediaRelay", cable.relay)
 
     async def network(self, on: bool) -> None:
         """False: every socket is lost at once and none can be opened, until True."""

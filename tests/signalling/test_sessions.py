@@ -143,6 +143,7 @@ async def test_registration_needs_an_identity_and_the_incoming_grant(
     client = await edge.listening(token=edge.token(identity, incoming=incoming))
     await client.send("register", media={"audio": True})
     assert (await client.expect("error"))["error"]["code"] == 31201
+    await client.expect("offline")
     await client.nothing_more()
 
 
@@ -152,6 +153,7 @@ async def test_register_after_expiry_is_refused_until_a_new_token_comes(make_edg
     edge.clock.advance(3601)
     await client.send("register", media={"audio": True})
     assert (await client.expect("error"))["error"]["code"] == 31205
+    await client.expect("offline")
     assert edge.hub.registered(ACCOUNT, "bob") == ()
     await client.send("listen", token=edge.token("bob", ttl=2 * 3600), reconnectTimeout=0)
     await client.expect("connected")
@@ -164,6 +166,7 @@ async def test_a_deleted_key_refuses_listen_and_register_at_once(edge: Edge) -> 
     await edge.store.delete_key(ACCOUNT, KEY)
     await client.send("register", media={"audio": True})
     assert (await client.expect("error"))["error"]["code"] == 31204
+    await client.expect("offline")
     assert edge.hub.registered(ACCOUNT, "bob") == ()
     late = await edge.connect()
     await late.send("listen", token=edge.token("bob"), reconnectTimeout=0)

@@ -296,7 +296,7 @@ class Connection:
                 home=grant.home or place.home,
                 gateway=place.gateway,
                 token=signal.TokenView(
-                    ttl=max(0, int(grant.expires_at - self._hub.clock.now())), identity=grant.identity
+                    ttl=max(0, round(grant.expires_at - self._hub.clock.now())), identity=grant.identity
                 ),
             )
         )
@@ -355,9 +355,14 @@ class Connection:
                 raise Refused(errors.INCOMING_NOT_ALLOWED)
             is_new = self._hub.register(self)
         except Refused as refused:
-            if not refused.rule.temporary:
-                self._hub.unregister(self)
-            raise
+            if refused.rule.temporary:
+                raise
+            # With the error alone a browser stays `registering`, or takes itself for registered; with `offline` its
+            # promise is rejected, and the next good token registers it again.
+            self._hub.unregister(self)
+            self._refuse(refused)
+            self.send(signal.Offline())
+            return
         self.send(signal.Ready())
         if is_new:
             self._hub.calls.device_registered(self.account, self.identity, self.device)

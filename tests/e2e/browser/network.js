@@ -1,6 +1,6 @@
 // A page whose signalling can be lost: the SDK is loaded after this and uses it as the browser's own WebSocket.
-// Also keeps the peer connections, so that a call's media can be measured without reaching into the SDK, and tells what
-// the page decodes and plays with Web Audio.
+// Also keeps the peer connections, so that a call's media can be measured without reaching into the SDK, sends their audio
+// through a relay (window.mediaRelay) where a test has one, and tells what the page decodes and plays with Web Audio.
 (() => {
   'use strict';
   const RealWebSocket = window.WebSocket;
@@ -33,10 +33,24 @@
     }
   }
 
+  // A description whose candidates are the relay's.
+  async function relayed({ type, sdp }) {
+    const lines = sdp.split('\r\n').map(async (line) => {
+      const fields = line.split(' ');
+      if (line.startsWith('a=candidate:')) fields[5] = await window.mediaRelay(fields[4], Number(fields[5]));
+      return fields.join(' ');
+    });
+    return { type, sdp: (await Promise.all(lines)).join('\r\n') };
+  }
+
   class WatchedPeerConnection extends RealPeerConnection {
     constructor(...args) {
       super(...args);
       peers.add(this);
+    }
+
+    async setRemoteDescription(description, ...more) {
+      return super.setRemoteDescription(window.mediaRelay ? await relayed(description) : description, ...more);
     }
 
     close() {

@@ -26,6 +26,7 @@
 
   function plain(value) {
     if (value === undefined || value === null) return null;
+    if (value instanceof Twilio.Device) return 'device'; // it holds the token
     if (value instanceof Twilio.Call) return { call: calls.indexOf(value) };
     if (value instanceof Error) return plainError(value);
     if (value instanceof Map) return Object.fromEntries(value);
@@ -152,6 +153,17 @@
     updateOptions: (options) => device.updateOptions(options),
     device: () => ({ state: device.state, identity: device.identity, edge: device.edge, home: device.home, isBusy: device.isBusy }),
 
+    async audio() {
+      const { audio } = device;
+      const inputs = [...audio.availableInputDevices.keys()];
+      await audio.setAudioConstraints({ echoCancellation: true });
+      await audio.setInputDevice(inputs[0]);
+      await audio.unsetAudioConstraints();
+      const input = audio.inputDevice.deviceId;
+      await audio.unsetInputDevice();
+      return { inputs, outputs: [...audio.availableOutputDevices.keys()], input };
+    },
+
     connect: async (options) => adopt(await device.connect(options)),
     accept: (index, options) => callAt(index).accept(options),
     reject: (index) => callAt(index).reject(),
@@ -174,6 +186,7 @@
         callerInfo: plain(call.callerInfo),
         connectToken: call.connectToken,
         muted: call.isMuted(),
+        streams: { local: !!call.getLocalStream(), remote: !!call.getRemoteStream() },
         outboundConnectionId: call.outboundConnectionId,
       };
     },
