@@ -130,9 +130,6 @@ class Phone:
                 await self._more_frames.wait()
         return self.got(type_)[count - 1]
 
-    async def update_options(self, **options: Any) -> None:
-        await self._do("updateOptions", options)
-
     async def device(self) -> dict[str, Any]:
         """state, identity, edge, home, isBusy."""
         return await self._do("device")

@@ -19,7 +19,7 @@ async def test_a_good_token_is_answered_with_place_identity_and_time_left(edge: 
     await client.send("listen", token=edge.token("alice"), reconnectTimeout=0)
     payload = await client.expect("connected", edge="ashburn", region="US_EAST_VIRGINIA", home="us1")
     assert payload["token"]["identity"] == "alice"
-    assert 3590 <= payload["token"]["ttl"] <= 3600
+    assert 3590 <= payload["token"]["ttl"] <= 3610  # the token is made by the real clock, later than ours was set
     assert payload["gateway"]
 
 
