@@ -46,7 +46,8 @@ async def test_a_device_registers_leaves_and_registers_again(customer: Customer,
     await bob.register()
     await alice.connect(To=bob.name)
     await bob.incoming()
-    states = [event.name for event in await bob.timeline() if event.call is None]
+    timeline = [event for event in await bob.timeline() if event.call is None]
+    states = [event.name for event in timeline if not event.name.startswith("sound")]
     assert states == ["registering", "registered", "unregistered", "registering", "registered", "incoming"]
 
 
