@@ -155,6 +155,8 @@
 
     async audio() {
       const { audio } = device;
+      // the browser is asked for its devices when the helper is made
+      while (!audio.availableInputDevices.size) await new Promise((resolve) => setTimeout(resolve, 20));
       const inputs = [...audio.availableInputDevices.keys()];
       await audio.setAudioConstraints({ echoCancellation: true });
       await audio.setInputDevice(inputs[0]);
