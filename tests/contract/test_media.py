@@ -21,6 +21,7 @@ from midcall.ports import (
     Couple,
     DigitHeard,
     Join,
+    Link,
     MakeOffer,
     Media,
     MediaConnected,
@@ -33,9 +34,10 @@ from midcall.ports import (
     StopSound,
     Terminate,
 )
-from support.media_clients import Studio
+from support.media_clients import Client, Studio
 
 A, B, C = (CallSid("CA" + letter * 32) for letter in "abc")
+V, W, X, Y = (CallSid("CA" + digit * 32) for digit in "1234")
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -261,6 +263,93 @@ async def test_a_silent_engine_never_bridges() -> None:
         studio.do(PlayRingback(leg=A), Join(leg=A, other=B))
         await caller.more()
         assert caller.hears_silence()
+
+
+# ------------------------------------------------------------------------------------------------------ phone lines
+
+
+async def calling_by_phone(studio: Studio, caller: Client, callee: Client) -> None:
+    """A calls through a line from X to Y; the number's leg Y rings B."""
+    await studio.called_by(caller, A)
+    studio.do(Link(leg=Y, other=X), Join(leg=A, other=X))
+    await studio.call(callee, B, like=Y)
+
+
+@pytest.mark.parametrize("codecs", [("PCMU", "opus"), ("opus", "PCMU")], ids=["PCMU", "Opus"])
+async def test_linked_legs_carry_what_others_say_through_them(studio: Studio, codecs: tuple[str, ...]) -> None:
+    caller, callee = studio.client(hz=1000, codecs=codecs), studio.client(hz=1500, codecs=codecs)
+    await calling_by_phone(studio, caller, callee)
+    await asyncio.gather(caller.until(caller.hears_silence), callee.until(callee.hears_silence))
+    studio.do(Join(leg=Y, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+    start = len(caller.packets), len(callee.packets)
+    await asyncio.gather(caller.more(), callee.more())
+    assert {packet.payload for packet in caller.packets[start[0] :]} <= set(callee.spoken)
+    assert {packet.payload for packet in callee.packets[start[1] :]} <= set(caller.spoken)
+    studio.do(Part(leg=Y, other=B))
+    await asyncio.gather(caller.until(caller.hears_silence), callee.until(callee.hears_silence))
+
+
+async def test_what_is_played_to_a_linked_leg_is_heard_at_the_other_end(studio: Studio) -> None:
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await calling_by_phone(studio, caller, callee)
+    studio.do(PlayRingback(leg=Y))
+    await caller.until(lambda: caller.hears(440) or caller.hears(480))
+    studio.do(StopSound(leg=Y))
+    await caller.until(caller.hears_silence)
+
+
+async def test_an_echo_at_the_far_end_comes_back(studio: Studio) -> None:
+    caller = studio.client(hz=1000)
+    await studio.called_by(caller, A)
+    studio.do(Link(leg=Y, other=X), Join(leg=A, other=X), Join(leg=Y, other=Y))
+    await caller.until(lambda: caller.hears(1000))
+
+
+async def test_two_lines_in_a_row_carry_both_ways(studio: Studio) -> None:
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await studio.called_by(caller, A)
+    await studio.call(callee, B)
+    studio.do(Link(leg=Y, other=X), Link(leg=W, other=V))
+    studio.do(Join(leg=A, other=X), Join(leg=Y, other=V), Join(leg=W, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+
+
+async def test_a_key_pressed_at_one_end_of_a_line_is_said_once_and_reaches_the_other(studio: Studio) -> None:
+    caller, callee = studio.client(), studio.client()
+    await calling_by_phone(studio, caller, callee)
+    studio.do(Join(leg=Y, other=B))
+    await caller.press("5")
+    assert (await studio.ledger.take(DigitHeard, A)).digit == "5"
+    await callee.until(lambda: sum(p.payload_type == 126 and p.payload[1] >= 0x80 for p in callee.packets) == 3)
+    assert not studio.ledger.events
+
+
+async def test_a_line_that_ends_leaves_those_who_spoke_through_it_in_silence(studio: Studio) -> None:
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await calling_by_phone(studio, caller, callee)
+    studio.do(Join(leg=Y, other=B))
+    await caller.until(lambda: caller.hears(1500))
+    studio.do(CloseMedia(leg=Y), SendDigits(leg=X, digits="1"), CloseMedia(leg=X))
+    await asyncio.gather(caller.until(caller.hears_silence), callee.until(callee.hears_silence))
+    assert not studio.ledger.events
+
+
+async def test_a_line_is_nothing_to_negotiate(any_engine: Studio) -> None:
+    any_engine.do(Link(leg=Y, other=X), Terminate(leg=A, offer=NO_MEDIA_SDP), Join(leg=A, other=X))
+    await any_engine.ledger.take(MediaConnected, A)
+    any_engine.do(CloseMedia(leg=X), CloseMedia(leg=Y))
+    assert not [event for event in any_engine.ledger.events if event.leg in (X, Y)]
+
+
+async def test_a_killed_worker_fails_the_legs_of_its_lines(worker: Studio) -> None:
+    await worker.called_by(worker.client(), A)
+    worker.do(Link(leg=Y, other=X))
+    pool = worker.media
+    assert isinstance(pool, WorkerPool)
+    os.kill(pool.pids[0], signal.SIGKILL)
+    for leg in (X, Y):
+        await worker.ledger.take(MediaFailed, leg)
 
 
 # ------------------------------------------------------------------------------------------------------ digits

@@ -16,6 +16,7 @@ from midcall.cli import (
     doctor,
     exec,
     messages,
+    numbers,
     serve,
     settings,
     timeline,
@@ -66,6 +67,7 @@ for _command in (serve.serve, demo.demo, credentials.credentials, token.token, a
 program.command(cls=Command)(settings.settings)
 program.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})(exec.exec_)
 for _name, _group in (
+    ("numbers", numbers.group),
     ("calls", calls.group),
     ("doctor", doctor.group),
     ("messages", messages.group),

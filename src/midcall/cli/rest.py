@@ -47,13 +47,15 @@ def get(
         return answer.read()
 
 
-def post(server: ServerInfo, credentials: Credentials, path: str, form: Mapping[str, str]) -> bytes:
-    """Send a form; the document that is answered.
+def post(
+    server: ServerInfo, credentials: Credentials, path: str, form: Mapping[str, str], *, missing: str | None = None
+) -> bytes:
+    """Send a form; the document that is answered. `missing` is what to say when there is nothing to change.
 
     Raises:
         Failure: the server cannot be reached, or refuses.
     """
-    with _asked(server, credentials, "POST", path, form=form) as answer:
+    with _asked(server, credentials, "POST", path, form=form, missing=missing) as answer:
         return answer.read()
 
 
