@@ -94,6 +94,35 @@ async def state_of(customer: Customer, call: str, sid: str, wanted: str) -> Any:
             await asyncio.sleep(0.02)  # a resource has no event to wait for
 
 
+async def test_a_message_finds_bob_from_alices_leg(server: Server, customer: Customer) -> None:
+    host, ca_file = customer.credentials.signaling_host, customer.credentials.ca_file
+    async with (
+        Device(customer.token("alice"), host=host, ca_file=ca_file, media="none") as alice,
+        Device(customer.token("bob"), host=host, ca_file=ca_file, media="none") as bob,
+    ):
+        await bob.register()
+        rings = bob.wait_for("incoming", timeout=10)
+        call = await alice.connect(params={"To": "bob"})
+        incoming = await rings
+        got = incoming.wait_for("messageReceived", timeout=10)
+        leg = call.parameters["CallSid"]
+        sent = (await midcall(server, "messages", "send", leg, '{"n": 1}', "--to-identity", "bob")).strip()
+        assert ((await got).voice_event_sid, (await got).content) == (sent, {"n": 1})
+        said = incoming.wait_for("messageSent", timeout=10)
+        status, body = await ask(
+            customer, "POST", f"Calls/{leg}/UserDefinedMessageSubscriptions.json",
+            Callback=f"{customer.url}/messages", Identity="bob",
+        )  # fmt: skip
+        assert (status, body["call_sid"]) == (201, incoming.parameters["CallSid"])
+        incoming.send_message({"n": 2})
+        await said
+        (heard,) = await customer.asked("messages")
+        assert heard["CallSid"] == incoming.parameters["CallSid"]
+        status, body = await ask(customer, "POST", f"Calls/{leg}/UserDefinedMessages.json", Content="1", Identity="eve")
+        assert (status, body["code"]) == (400, 21220)
+        assert f"{incoming.parameters['CallSid']} (bob)" in body["message"]
+
+
 async def test_events_are_what_the_application_was_asked(server: Server, customer: Customer) -> None:
     async with open_call(customer) as call:
         leg = call.parameters["CallSid"]

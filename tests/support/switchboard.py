@@ -255,6 +255,10 @@ class Switchboard:
         page = await self.store.calls(ACCOUNT, CallFilter(parent_sid=parent), PageRequest(size=50))
         return list(reversed(page.rows))
 
+    async def legs_with(self, *, to: str) -> list[Call]:
+        """Legs that were called so, newest first."""
+        return list((await self.store.calls(ACCOUNT, CallFilter(to=to), PageRequest())).rows)
+
     async def child(self, parent: CallSid) -> Call:
         (call,) = await self.children(parent)
         return call

@@ -124,6 +124,14 @@ def send(
     content: Annotated[
         str, typer.Argument(metavar="JSON", help="The message, as JSON text; - reads it.", show_default=False)
     ],
+    to_identity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Who is meant, wherever on the call: any leg's sid will do then.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -133,6 +141,7 @@ def send(
     \b
     [bold]Examples[/bold]
       midcall messages send CA0123456789abcdef0123456789abcdef '{"text": "hello"}'
+      midcall messages send CA0123456789abcdef0123456789abcdef '{"text": "hello"}' --to-identity bob
       echo '"hello"' | midcall messages send CA0123456789abcdef0123456789abcdef -
     """
     from midcall.wire.resources import MessageResource
@@ -140,7 +149,8 @@ def send(
     asking = Asking.of(data_dir)
     text = sys.stdin.read().strip() if content == "-" else content
     path = f"{asking.account}/Calls/{sid(call, 'CA')}/UserDefinedMessages.json"
-    body = rest.post(asking.server, asking.credentials, path, {"Content": text})
+    form = chosen(Content=text, Identity=to_identity)
+    body = rest.post(asking.server, asking.credentials, path, form)
     print(body.decode() if json else rest.read(body, MessageResource).sid)
 
 

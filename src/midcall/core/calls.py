@@ -73,6 +73,12 @@ class Call:
     ended_at: float | None = None
 
     @property
+    def client(self) -> str | None:
+        """Identity of the Voice SDK client at the leg's end; None when no client is there."""
+        at_its_end = self.from_ if self.direction is Direction.INBOUND else self.to
+        return at_its_end.removeprefix("client:") if self.sdk_leg else None
+
+    @property
     def duration_s(self) -> int | None:
         """Whole seconds between answer and end; None for a leg that was never completed."""
         if self.status is not Status.COMPLETED or self.ended_at is None:

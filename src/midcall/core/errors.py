@@ -107,6 +107,8 @@ CALL_NOT_ACTIVE = _rule(
     31211,
 )
 NOT_AN_SDK_LEG = _rule("NOT_AN_SDK_LEG", "Nobody with a Voice SDK is on this leg of the call", (400, 21220), 31211)
+IDENTITY_NOT_ON_CALL = _rule("IDENTITY_NOT_ON_CALL", "No client of this identity is on this call", (400, 21220))
+IDENTITY_AMBIGUOUS = _rule("IDENTITY_AMBIGUOUS", "Several legs of this call have this identity", (400, 20001))
 MESSAGE_TYPE_INVALID = _rule("MESSAGE_TYPE_INVALID", "Call Message Event Type is invalid", (400, 20001), 31210)
 MESSAGE_TOO_LARGE = _rule("MESSAGE_TOO_LARGE", "The message is over the size limit", (400, 32703), 31212)
 MESSAGE_NOT_JSON = _rule("MESSAGE_NOT_JSON", "Content is missing or is not JSON", (400, 32702), 31100)

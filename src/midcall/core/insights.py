@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from midcall.core.calls import Call, Direction
+from midcall.core.calls import Call
 from midcall.core.sids import AccountSid, CallSid, InsightSid
 
 ANONYMOUS = "anonymous"
@@ -58,5 +58,4 @@ class InsightFilter:
 
 def may_tell(call: Call, identity: str | None) -> bool:
     """Whether a client may speak for a leg: it is the one with a client at its end, and the client is this one."""
-    at_its_end = call.from_ if call.direction is Direction.INBOUND else call.to
-    return call.sdk_leg and at_its_end == f"client:{identity or ANONYMOUS}"
+    return call.client == (identity or ANONYMOUS)

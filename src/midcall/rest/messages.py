@@ -22,6 +22,7 @@ async def create(api: Api, asked: Asked[NewMessageForm]) -> MessageResource:
             asked.call_sid,
             content=asked.form.content,
             idempotency_key=asked.form.idempotency_key,
+            identity=asked.form.identity,
         )
     except Refused as refused:
         shown = refused
@@ -40,7 +41,8 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
         method="POST",
         path=f"{ACCOUNT}/Calls/{{CallSid}}/UserDefinedMessages",
         name="CreateUserDefinedMessage",
-        summary="Send a message to the SDK client on this leg; 201 once it is stored.",
+        summary="Send a message to the SDK client on this leg, or with Identity to a client on any leg of the same "
+        "conversation; 201 once it is stored, with the sid of the leg.",
         handler=create,
         form=NewMessageForm,
         answer=MessageResource,
@@ -49,6 +51,8 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
         refusals=(
             errors.NOT_AN_SDK_LEG,
             errors.CALL_NOT_ACTIVE,
+            errors.IDENTITY_NOT_ON_CALL,
+            errors.IDENTITY_AMBIGUOUS,
             errors.MESSAGE_WRONG_TYPE,
             errors.MESSAGE_TOO_LARGE,
             errors.RATE_EXCEEDED,

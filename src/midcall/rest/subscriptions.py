@@ -20,6 +20,7 @@ async def create(api: Api, asked: Asked[NewSubscriptionForm]) -> SubscriptionRes
         method=asked.form.method,
         idempotency_key=asked.form.idempotency_key,
         from_start=asked.form.replay_from == "start",
+        identity=asked.form.identity,
     )
     return subscription_resource(subscription)
 
@@ -35,7 +36,8 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
         method="POST",
         path=_SUBSCRIPTIONS,
         name="CreateUserDefinedMessageSubscription",
-        summary="Have every message that this leg's client sends from now on delivered to a callback.",
+        summary="Have every message that this leg's client sends from now on delivered to a callback; with Identity, "
+        "the messages of a client on any leg of the same conversation.",
         handler=create,
         form=NewSubscriptionForm,
         answer=SubscriptionResource,
@@ -43,6 +45,8 @@ ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
         refusals=(
             errors.NOT_AN_SDK_LEG,
             errors.CALL_NOT_ACTIVE,
+            errors.IDENTITY_NOT_ON_CALL,
+            errors.IDENTITY_AMBIGUOUS,
             errors.TOO_MANY_SUBSCRIPTIONS,
             errors.IDEMPOTENCY_CONFLICT,
         ),

@@ -5,15 +5,16 @@ Messages never pass through a leg's actor, so a busy or stuck call cannot hold t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from midcall.core import errors, sids
-from midcall.core.calls import Call, CallFilter
+from midcall.core.calls import Call
 from midcall.core.errors import Refused
 from midcall.core.messages import (
     JSON,
@@ -30,7 +31,10 @@ from midcall.core.messages import (
 )
 from midcall.core.rates import Bucket
 from midcall.core.sids import AccountSid, CallSid, MessageSid, SubscriptionSid
-from midcall.ports import Bus, Clock, Entropy, Nudge, PageRequest, Store
+from midcall.ports import Bus, Clock, Entropy, Nudge, Store
+from midcall.switch import tree
+
+T = TypeVar("T")
 
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 256
 MAX_CONTENT_TYPE_CHARS: Final = 256
@@ -99,15 +103,27 @@ class Messages:
         return appended
 
     async def accept_from_server(
-        self, account: AccountSid, leg: CallSid, *, content: str | None, idempotency_key: str | None
+        self,
+        account: AccountSid,
+        leg: CallSid,
+        *,
+        content: str | None,
+        idempotency_key: str | None,
+        identity: str | None = None,
     ) -> Entry:
         """Check and store a REST message for the leg's client, then nudge its connection.
 
+        Args:
+            identity: of the client that is meant, on whatever leg of the conversation it is; the entry says on which.
+
         Raises:
-            Refused: NOT_FOUND, NOT_AN_SDK_LEG (its detail names the sid that would have worked), CALL_NOT_ACTIVE,
-                MESSAGE_NOT_JSON, MESSAGE_TOO_LARGE, RATE_EXCEEDED, CLIENT_AWAY, IDEMPOTENCY_CONFLICT,
-                PARAMETER_INVALID, STORE_UNAVAILABLE.
+            Refused: NOT_FOUND, NOT_AN_SDK_LEG, CALL_NOT_ACTIVE (their details name the sids that would have worked),
+                IDENTITY_NOT_ON_CALL, IDENTITY_AMBIGUOUS, MESSAGE_NOT_JSON, MESSAGE_TOO_LARGE, RATE_EXCEEDED,
+                CLIENT_AWAY, IDEMPOTENCY_CONFLICT, PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
+        if identity is not None:
+            send = partial(self.accept_from_server, account, content=content, idempotency_key=idempotency_key)
+            return await self._at_identity(account, leg, identity, idempotency_key, send)
         claim = _claim("messages", idempotency_key, content or "")
         try:
             text = self._json_text(content)
@@ -127,8 +143,8 @@ class Messages:
         try:
             appended = await self._store.append_message(draft, self._limits, claim)
         except Refused as refused:
-            if refused.rule is errors.NOT_AN_SDK_LEG:
-                await self._check_leg(account, leg, may_be_over=True)  # knows which leg would have worked
+            if refused.rule in (errors.NOT_AN_SDK_LEG, errors.CALL_NOT_ACTIVE):
+                await self._check_leg(account, leg, may_be_over=False)  # knows which leg would have worked
             raise
         self._note_stored(appended)
         self._bus.nudge(Nudge(leg, Log.TO_CLIENT))
@@ -143,16 +159,29 @@ class Messages:
         method: str,
         idempotency_key: str | None,
         from_start: bool = False,
+        identity: str | None = None,
     ) -> Subscription:
         """Open a lane from the leg's client to a callback (a checked URL).
 
         Args:
             from_start: deliver also what the client said before.
+            identity: of the client that is meant, on whatever leg of the conversation it is.
 
         Raises:
-            Refused: NOT_FOUND, NOT_AN_SDK_LEG, CALL_NOT_ACTIVE, TOO_MANY_SUBSCRIPTIONS, IDEMPOTENCY_CONFLICT,
+            Refused: NOT_FOUND, NOT_AN_SDK_LEG, CALL_NOT_ACTIVE (their details name the sids that would have worked),
+                IDENTITY_NOT_ON_CALL, IDENTITY_AMBIGUOUS, TOO_MANY_SUBSCRIPTIONS, IDEMPOTENCY_CONFLICT,
                 PARAMETER_INVALID, STORE_UNAVAILABLE.
         """
+        if identity is not None:
+            open_lane = partial(
+                self.subscribe,
+                account,
+                callback=callback,
+                method=method,
+                idempotency_key=idempotency_key,
+                from_start=from_start,
+            )
+            return await self._at_identity(account, leg, identity, idempotency_key, open_lane)
         parameters = (callback, method, "start") if from_start else (callback, method)
         claim = _claim("subscriptions", idempotency_key, *parameters)
         await self._check_leg(account, leg, may_be_over=claim is not None)
@@ -221,24 +250,50 @@ class Messages:
         call = await self._store.call(account, leg)
         if call is None:
             raise Refused(errors.NOT_FOUND)
-        if not call.sdk_leg:
-            raise Refused(errors.NOT_AN_SDK_LEG, await self._better_leg(call))
-        if not may_be_over:
-            check_leg(LegView(status=call.status, sdk_leg=call.sdk_leg))
+        try:
+            if not (call.sdk_leg and may_be_over):
+                check_leg(LegView(status=call.status, sdk_leg=call.sdk_leg))
+        except Refused as refused:
+            raise await self._explained(refused, call) from None
 
-    async def _better_leg(self, call: Call) -> str:
-        """Words that name the leg of the same call where a Voice SDK client is (promise M11)."""
-        relatives: list[Call] = []
-        if call.parent_sid is not None:
-            parent = await self._store.call(call.account_sid, call.parent_sid)
-            relatives = [parent] if parent is not None else []
-        else:
-            page = await self._store.calls(call.account_sid, CallFilter(parent_sid=call.sid), PageRequest(size=10))
-            relatives = list(page.rows)
-        for relative in relatives:
-            if relative.sdk_leg and relative.status.is_active:
-                return f"{errors.NOT_AN_SDK_LEG.text}; {relative.sid} is the leg that has one"
-        return errors.NOT_AN_SDK_LEG.text
+    async def _explained(self, refused: Refused, call: Call) -> Refused:
+        """The same refusal, which names the legs of the conversation that would have worked (promise M11)."""
+        others = [leg for leg in await tree.clients(self._store, call) if leg.status.is_active and leg.sid != call.sid]
+        if not others:
+            return refused
+        return Refused(refused.rule, f"{refused.rule.text.rstrip('.')}; use {_named(others)}")
+
+    async def _at_identity(
+        self, account: AccountSid, leg: CallSid, identity: str, key: str | None, act: Callable[[CallSid], Awaitable[T]]
+    ) -> T:
+        """Do something with the one active leg of the conversation that has a client of that identity.
+
+        With an idempotency key, legs that are over come first: the request may have had its effect there.
+        """
+        call = await self._store.call(account, leg)
+        if call is None:
+            raise Refused(errors.NOT_FOUND)
+        clients = await tree.clients(self._store, call)
+        mine = [one for one in clients if one.client == identity]
+        for over in [one for one in mine if one.status.is_final] if key else ():
+            try:
+                return await act(over.sid)
+            except Refused as refused:
+                if refused.rule is not errors.CALL_NOT_ACTIVE:
+                    raise
+        active = [one for one in mine if one.status.is_active]
+        if not active:
+            there = _named([one for one in clients if one.status.is_active])
+            raise Refused(
+                errors.IDENTITY_NOT_ON_CALL,
+                f"No client {identity!r} is on this call; {f'its clients are {there}' if there else 'it has none'}",
+            )
+        if len(active) > 1:
+            raise Refused(
+                errors.IDENTITY_AMBIGUOUS,
+                f"{identity!r} is on several legs of this call: {_named(active)}; use a CallSid without Identity",
+            )
+        return await act(active[0].sid)
 
     def _json_text(self, content: str | None) -> bytes:
         """The bytes of the content, spelled as the caller did, if it is one JSON text that is not too long."""
@@ -266,6 +321,11 @@ class Messages:
 
     def _mint(self, prefix: str) -> str:
         return sids.mint(prefix, self._entropy(sids.ENTROPY_BYTES))
+
+
+def _named(legs: Sequence[Call]) -> str:
+    """Legs for a person who has to choose one."""
+    return ", ".join(f"{leg.sid} ({leg.client})" for leg in legs)
 
 
 def _claim(endpoint: str, key: str | None, *parameters: str) -> IdempotencyClaim | None:

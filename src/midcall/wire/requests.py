@@ -163,6 +163,7 @@ class NewMessageForm(Form, frozen=True, kw_only=True):
         str | None, RawText(about="a JSON text of at most 10,000 characters", rule=errors.MESSAGE_NOT_JSON)
     ] = None
     idempotency_key: Annotated[str | None, _idempotency_key] = None
+    identity: Annotated[str | None, Text(), Extension()] = None
 
 
 class NewSubscriptionForm(Form, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ class NewSubscriptionForm(Form, frozen=True, kw_only=True):
     method: Annotated[str, _method] = "POST"
     idempotency_key: Annotated[str | None, _idempotency_key] = None
     replay_from: Annotated[str | None, Choice(("start",)), Extension()] = None
+    identity: Annotated[str | None, Text(), Extension()] = None
 
 
 class ApplicationForm(Form, frozen=True, kw_only=True):
