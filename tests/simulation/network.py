@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,12 +121,21 @@ class ServerSocket:
             self._reader = None
         return self._inbox.popleft()
 
-    async def write(self, frame: bytes) -> None:
+    def write(self, frames: Sequence[bytes]) -> None:
+        if self.ended:
+            raise ConnectionResetError("the socket has ended")
+        for frame in frames:
+            self._link.world.on_frame_out(self._link, frame)
+
+    @property
+    def is_full(self) -> bool:
+        return self._choked is not None
+
+    async def drained(self) -> None:
         if self._choked is not None:
             await self._choked
         if self.ended:
             raise ConnectionResetError("the socket has ended")
-        self._link.world.on_frame_out(self._link, frame)
 
     async def close(self, code: int) -> None:
         if not self.ended:

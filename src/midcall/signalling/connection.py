@@ -18,7 +18,7 @@ from midcall.core.sids import AccountSid, CallSid, KeySid
 from midcall.ports import Timer
 from midcall.signalling.carriage import Carriage, Role, Tracked
 from midcall.signalling.hub import Hub
-from midcall.signalling.outlet import Outlet
+from midcall.signalling.outlet import Outlet, Sink
 from midcall.switch.accounts import Accounts, Grant
 from midcall.switch.calls import Placed
 from midcall.switch.messages import ClientMessage
@@ -41,18 +41,11 @@ NOBODY: Final = AccountSid("")
 """The account of a connection that has not shown a good token yet."""
 
 
-class Socket(Protocol):
+class Socket(Sink, Protocol):
     """What a connection needs of its WebSocket."""
 
     async def receive(self) -> str | None:
         """The next text frame; "" for anything that is not text; None at the end."""
-
-    async def write(self, frame: bytes) -> None:
-        """Send one text frame; waits while the peer does not read.
-
-        Raises:
-            ConnectionError, RuntimeError: the socket has ended.
-        """
 
     async def close(self, code: int) -> None: ...
 
@@ -84,7 +77,7 @@ class Connection:
         self._welcome = welcome
         self._place = hub.place_shown.asked_by(host)
         self._limits = hub.limits
-        self._outlet = Outlet(socket.write, limit_bytes=hub.limits.queued_bytes, fail=self.abort)
+        self._outlet = Outlet(socket, limit_bytes=hub.limits.queued_bytes, fail=self.abort)
         self._token = ""
         self._grant: Grant | None = None
         self._reconnect_timeout_s = 0.0

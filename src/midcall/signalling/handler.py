@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
@@ -17,6 +18,9 @@ CLOSE_TIMEOUT_S: Final = 2.0
 """How long a closing handshake may take."""
 
 WRITE_LIMIT: Final = 64 * 1024
+"""Bytes that wait in the transport before nothing more is handed to it."""
+
+_FINAL_TEXT: Final = 0x81
 
 
 class Signalling:
@@ -103,7 +107,10 @@ class _AiohttpSocket:
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, hub: Hub) -> None:
         self._ws = ws
         self._request = request
+        self._transport = request.transport
         self._hub = hub
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(WRITE_LIMIT)
 
     async def receive(self) -> str | None:
         message = await self._ws.receive()
@@ -116,12 +123,31 @@ class _AiohttpSocket:
             self._hub.counters.oversized += 1
         return None
 
-    async def write(self, frame: bytes) -> None:
-        await self._ws.send_frame(frame, WSMsgType.TEXT)
+    def write(self, frames: Sequence[bytes]) -> None:
+        # Not `send_frame`, which writes each frame by itself: a message and its heartbeat would be two system calls.
+        if self._ws.closed or self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the socket has ended")
+        self._transport.write(b"".join([part for frame in frames for part in (text_head(len(frame)), frame)]))
+
+    @property
+    def is_full(self) -> bool:
+        return self._transport is not None and self._transport.get_write_buffer_size() > WRITE_LIMIT
+
+    async def drained(self) -> None:
+        await self._request.protocol._drain_helper()
 
     async def close(self, code: int) -> None:
         await self._ws.close(code=code)
 
     def abort(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def text_head(length: int) -> bytes:
+    """What stands before an unmasked text of so many bytes (RFC 6455, section 5.2)."""
+    if length < 126:
+        return bytes((_FINAL_TEXT, length))
+    if length < 1 << 16:
+        return bytes((_FINAL_TEXT, 126)) + length.to_bytes(2, "big")
+    return bytes((_FINAL_TEXT, 127)) + length.to_bytes(8, "big")
