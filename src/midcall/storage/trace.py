@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 MEMORY_EVENTS: Final = 10_000
 WAITING_EVENTS: Final = 10_000
 FILE_BYTES: Final = 512 * 1024 * 1024
-GATHER_S: Final = 0.1
+GATHER_S: Final = 0.5
 """How long events gather before they are written: a transaction for each would cost more than they are worth."""
 DETAIL_BYTES: Final = 256 * 1024  # a TwiML document may have 64 KiB, and escapes make it longer
 """A longer detail is replaced by its length."""
@@ -35,6 +35,7 @@ _TRACE_SQL: Final = queries.load("trace_sql")
 _PRAGMAS: Final = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = OFF;
+    PRAGMA temp_store = MEMORY;
     PRAGMA secure_delete = ON;
     PRAGMA journal_size_limit = 16777216;
 """
