@@ -1,13 +1,15 @@
-"""Lazy jobs do not wait for the disk, the others always do, and each kind keeps its order."""
+"""Lazy jobs do not wait for the disk, the others do, each kind keeps its order, and a failure is its job's own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import pytest
 
 from midcall.storage.sqlite import connect
-from midcall.storage.worker import Task, Worker, groups_of
+from midcall.storage.worker import Groups, Task, Worker, groups_of
 
 NORMAL, FULL = 1, 2
 
@@ -49,3 +51,45 @@ async def test_what_has_landed_is_told_in_the_order_of_the_jobs_also_when_nobody
     await worker.close()
     assert isinstance(failing.exception(), ZeroDivisionError)
     assert landed == [0, 1, 2]
+
+
+def counting(db: apsw.Connection) -> list[int]:
+    return [number for (number,) in db.execute("SELECT number FROM numbers ORDER BY number")]
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Iterator[apsw.Connection]:
+    db = apsw.Connection(str(tmp_path / "numbers.db"))
+    db.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+    yield db
+    db.close()
+
+
+def adding(number: int) -> Task:
+    return Task(lambda db: db.execute("INSERT INTO numbers VALUES (?)", (number,)).fetchall(), None)
+
+
+def failing_after(number: int) -> Task:
+    def fail(db: apsw.Connection) -> None:
+        db.execute("INSERT INTO numbers VALUES (?)", (number,))
+        raise ZeroDivisionError
+
+    return Task(fail, None)
+
+
+def test_a_job_that_fails_before_it_writes_leaves_its_group_alone(numbers: apsw.Connection) -> None:
+    runs: list[None] = []
+    tasks = [adding(1), Task(lambda db: runs.append(None) or 1 // 0, None), adding(2)]
+    Groups(numbers, name="test", begin="BEGIN IMMEDIATE").run(tasks)
+    assert counting(numbers) == [1, 2]
+    assert [type(task.error) for task in tasks] == [type(None), ZeroDivisionError, type(None)]
+    assert len(runs) == 1
+
+
+def test_a_job_that_fails_after_it_has_written_undoes_itself_only(numbers: apsw.Connection) -> None:
+    refused = Task(lambda db: 1 // 0, None)
+    tasks = [adding(1), refused, failing_after(7), adding(2), failing_after(8)]
+    Groups(numbers, name="test", begin="BEGIN IMMEDIATE").run(tasks)
+    assert counting(numbers) == [1, 2]
+    failed = [isinstance(task.error, ZeroDivisionError) for task in tasks]
+    assert failed == [False, True, True, False, True]

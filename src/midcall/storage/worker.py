@@ -111,8 +111,12 @@ class Jobs(Protocol):
         """Run what was submitted, then let go of the file. Closing twice waits for the same end."""
 
 
+class _HalfDone(Exception):
+    """A job failed after it had written: its group is run once more, each job in a savepoint of its own."""
+
+
 class Groups:
-    """Runs groups on a connection, one transaction each.
+    """Runs groups on a connection, one transaction each. A group may be run twice, so jobs only touch the database.
 
     Args:
         db: the connection; nobody else touches it from now on.
@@ -130,10 +134,11 @@ class Groups:
         """Run a group's jobs and commit them, or refuse them all; each task holds its result or its error then."""
         try:
             self._set_lazy(all(task.lazy for task in tasks))
-            self._db.execute(self._begin)
-            for task in tasks:
-                self._run_job(task)
-            self._db.execute("COMMIT")
+            try:
+                self._transact(tasks, self._run_job)
+            except _HalfDone:
+                self._db.execute("ROLLBACK")
+                self._transact(tasks, self._run_job_apart)
         except DISK_ERRORS as error:
             self._refuse(tasks, error)
             return
@@ -159,7 +164,26 @@ class Groups:
             self._db.execute(_LAZY if lazy else _DURABLE)
             self._is_lazy = lazy
 
+    def _transact(self, tasks: list[Task], run_job: Callable[[Task], None]) -> None:
+        self._db.execute(self._begin)
+        for task in tasks:
+            run_job(task)
+        self._db.execute("COMMIT")
+
     def _run_job(self, task: Task) -> None:
+        """Without a savepoint: a job that is refused has nearly always been so before it wrote anything."""
+        changes = self._db.total_changes()
+        try:
+            task.result = task.job(self._db)
+        except DISK_ERRORS:
+            raise
+        except Exception as error:
+            if self._db.total_changes() != changes:
+                raise _HalfDone from error
+            task.error = error
+
+    def _run_job_apart(self, task: Task) -> None:
+        task.error = None
         self._db.execute("SAVEPOINT job")
         try:
             task.result = task.job(self._db)
