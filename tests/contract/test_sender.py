@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from midcall.ports import Outcome, Request
-from midcall.webhooks import sender as sender_module
+from midcall.webhooks import exchange
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
 from support.certificates import server_side, write_certificate
@@ -93,6 +93,22 @@ async def test_an_error_status_is_an_answer(sender: HttpSender) -> None:
         outcome = await sender.send(post(server.url))
     assert (outcome.status, outcome.error, outcome.ok) == (503, None, False)
     assert outcome.headers["retry-after"] == "7"
+
+
+async def test_interim_answers_are_not_the_answer(sender: HttpSender) -> None:
+    async with raw_server(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK) as server:
+        for _ in range(2):
+            assert (await sender.send(post(server.url))).status == 200
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb"])
+async def test_a_header_that_would_be_two_is_never_sent(sender: HttpSender, value: str) -> None:
+    async with raw_server() as server:
+        outcome = await sender.send(Request(method="POST", url=server.url, headers={"X-Mine": value}))
+        assert (outcome.status, outcome.error) == (None, 11200)
+        assert (await sender.send(post(server.url))).ok
+    assert len(server.heard) == 1
 
 
 # connections that end
@@ -286,7 +302,7 @@ async def test_a_body_at_the_cap_is_fine(sender: HttpSender) -> None:
 @pytest.mark.parametrize(
     ("answer", "beginning"),
     [
-        (Answer(answering(200, body=b"x" * 5000)), b"x" * sender_module.KEPT_BYTES),
+        (Answer(answering(200, body=b"x" * 5000)), b"x" * exchange.KEPT_BYTES),
         (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx", wait=asyncio.Event()), b"x"),
         (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx", close=True), b"x"),
         (Answer(answering(200, "Content-Encoding: gzip", body=b"no gzip")), b""),
@@ -298,7 +314,7 @@ async def test_a_body_at_the_cap_is_fine(sender: HttpSender) -> None:
 async def test_where_only_the_status_counts_no_body_spoils_it(
     sender: HttpSender, answer: Answer, beginning: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender_module, "DRAIN_S", 0.05)
+    monkeypatch.setattr(exchange, "DRAIN_S", 0.05)
     async with raw_server(lambda _: answer) as server:
         outcome = await sender.send(post(server.url, body_cap=1000, status_only=True))
         assert (outcome.status, outcome.body) == (200, beginning)
