@@ -40,11 +40,11 @@ SELECT row FROM entries WHERE leg = :leg AND log IN (0, 1) AND sid = :sid AND ac
 SELECT seq FROM receipts WHERE leg = ? AND reader = ? ORDER BY seq DESC LIMIT 1
 
 -- name: move_cursor
+-- The log's end in a query of its own: only there does SQLite take it from the index instead of counting up to it.
 INSERT INTO receipts (leg, seq, reader, written_at, at)
-SELECT :leg, min(:seq, max(seq)), :reader, :written_at, :at FROM entries WHERE leg = :leg AND log = 1
-HAVING min(:seq, max(seq)) > coalesce(
-    (SELECT seq FROM receipts WHERE leg = :leg AND reader = :reader ORDER BY seq DESC LIMIT 1), 0
-)
+SELECT leg, seq, :reader, :written_at, :at FROM entries
+WHERE leg = :leg AND log = 1 AND seq = min(:seq, (SELECT max(seq) FROM entries WHERE leg = :leg AND log = 1))
+    AND seq > coalesce((SELECT seq FROM receipts WHERE leg = :leg AND reader = :reader ORDER BY seq DESC LIMIT 1), 0)
 
 -- name: receipts
 SELECT reader, seq, written_at, at FROM receipts
