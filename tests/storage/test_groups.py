@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -28,16 +29,28 @@ async def test_only_a_group_of_lazy_jobs_does_without_the_disk(tmp_path: Path) -
     await worker.close()
 
 
-def test_lazy_jobs_go_first_and_each_kind_keeps_its_order() -> None:
-    tasks = [Task(lambda db: None, None, lazy=number % 3 == 0) for number in range(8)]
+def task(*, lazy: bool, awaited: bool) -> Task:
+    some: Any = object()
+    return Task(lambda db: None, some if awaited else None, lazy=lazy)
+
+
+def test_lazy_jobs_that_somebody_waits_for_go_first_and_each_kind_keeps_its_order() -> None:
+    tasks = [task(lazy=number % 3 == 0, awaited=True) for number in range(8)]
     lazy, others = groups_of(tasks)
     assert [tasks.index(task) for task in lazy] == [0, 3, 6]
     assert [tasks.index(task) for task in others] == [1, 2, 4, 5, 7]
 
 
+def test_lazy_jobs_that_nobody_waits_for_share_the_commit_of_the_others() -> None:
+    receipts = [task(lazy=True, awaited=False) for _ in range(2)]
+    message, claim = task(lazy=False, awaited=True), task(lazy=True, awaited=True)
+    assert list(groups_of([receipts[0], message, claim, receipts[1]])) == [[claim], [*receipts, message]]
+    assert list(groups_of([receipts[0], claim])) == [[claim], [receipts[0]]]
+
+
 def test_there_are_no_empty_groups() -> None:
     assert list(groups_of([])) == []
-    assert len(list(groups_of([Task(lambda db: None, None, lazy=True)]))) == 1
+    assert len(list(groups_of([task(lazy=True, awaited=True)]))) == 1
 
 
 async def test_what_has_landed_is_told_in_the_order_of_the_jobs_also_when_nobody_waits(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 Group commit: while one group is being made durable, the next one gathers. A job that fails undoes itself only; a disk
 that fails undoes the whole group, and every job of it is refused. Lazy jobs, whose loss in a power failure only repeats
-something, are a group of their own that does not wait for the disk, and go first. `storage.inline` runs the same groups
-without the thread.
+something, are a group of their own that does not wait for the disk, and go first; those that nobody waits for share the
+commit of whoever is there. `storage.inline` runs the same groups without the thread.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Jobs(Protocol):
         Args:
             scrub: the job deletes what must not stay in the write-ahead log.
             lazy: the commit survives the process, but until the next one of a group that is not lazy, not a power
-                failure. Lazy jobs keep their order among themselves and overtake the others of their group.
+                failure. Lazy jobs overtake the others of their group; among themselves, those of `submit` keep their
+                order, and those of `submit_soon`.
             landed: called with the result after the commit, in the order of the jobs, also when nobody waits any more.
 
         Raises:
@@ -214,9 +215,15 @@ class Groups:
 
 
 def groups_of(tasks: list[Task]) -> Iterator[list[Task]]:
-    """What gathered, as it is to be committed: lazy jobs, then the others."""
-    for lazy in (True, False):
-        if group := [task for task in tasks if task.lazy is lazy]:
+    """What gathered, as it is to be committed: lazy jobs that somebody waits for, then the others.
+
+    Lazy jobs that nobody waits for are at the head of the others, to share their commit.
+    """
+    awaited = [task for task in tasks if task.lazy and task.future is not None]
+    unawaited = [task for task in tasks if task.lazy and task.future is None]
+    others = [task for task in tasks if not task.lazy]
+    for group in (awaited, unawaited + others):
+        if group:
             yield group
 
 
