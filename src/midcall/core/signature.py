@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha1
 from typing import Final
 
 HEADER: Final = "X-Twilio-Signature"
+_SHORT_CHARS: Final = 2_048
 
 
 def sign(auth_token: str, url: str, params: Iterable[tuple[str, str]] = ()) -> str:
@@ -42,6 +44,10 @@ def _code_units(pair: tuple[str, str]) -> tuple[bytes, bytes]:
 
 def signed_url(url: str) -> str:
     """The part of a URL that is signed."""
+    return _known_signed_url(url) if len(url) <= _SHORT_CHARS else _signed_url(url)
+
+
+def _signed_url(url: str) -> str:
     url, _, _ = url.partition("#")
     scheme, found, rest = url.partition("://")
     if not found:
@@ -49,6 +55,9 @@ def signed_url(url: str) -> str:
     end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
     authority = rest[:end].rpartition("@")[2]
     return f"{scheme}://{_without_port(scheme.lower(), authority)}{rest[end:]}"
+
+
+_known_signed_url = lru_cache(maxsize=2_048)(_signed_url)  # a lane asks for the same one with every message
 
 
 def _without_port(scheme: str, authority: str) -> str:

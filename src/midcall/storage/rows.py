@@ -37,12 +37,18 @@ LANE_PREFIXES: Final = {LaneKind.MESSAGES: "ZY", LaneKind.STATUS: "CA", LaneKind
 _KIND_OF_PREFIX: Final = {prefix: kind for kind, prefix in LANE_PREFIXES.items()}
 _pairs: Final = msgspec.json.Decoder(list[tuple[int, int]])
 _MESSAGE_PREFIX: Final = "KX"
+_SID_CHARS: Final = 34
 
 
 def key(sid: str, prefix: str) -> bytes:
     """The stored key of a sid that somebody asks for; no row has the key of what is no such sid."""
-    parsed = sids.parse(sid, prefix)
-    return b"" if parsed is None else sids.to_bytes(parsed)
+    if len(sid) != _SID_CHARS or not sid.startswith(prefix):
+        return b""
+    try:
+        found = sids.to_bytes(sid)
+    except ValueError:
+        return b""
+    return found if len(found) == sids.ENTROPY_BYTES else b""  # `fromhex` passes over blanks
 
 
 def account_row(account: Account) -> Row:
@@ -313,6 +319,12 @@ def lane_key(lane_id: str) -> tuple[bytes, int]:
 
 def lane_id(sid: bytes, log: int, is_replay: int) -> str:
     return LANE_PREFIXES[_KINDS[log, bool(is_replay)]] + sid.hex()
+
+
+def id_of_lane(row: Row) -> str:
+    """The id of a lane's row, without looking at the rest of it."""
+    sid, log, *_, numbers, _origin, _reason, _end = row
+    return lane_id(sid, log, numbers is not None)
 
 
 def lane_row(record: LaneRecord, ready_at: float | None) -> Row:

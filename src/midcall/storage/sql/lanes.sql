@@ -73,6 +73,13 @@ ON CONFLICT (sid, log) DO UPDATE SET
 -- name: due_lanes
 SELECT sid, log, numbers IS NOT NULL FROM lanes WHERE ready_at <= ? ORDER BY ready_at, row LIMIT ?
 
+-- name: lanes_due
+SELECT
+    sid, log, account, leg, created_at, url, method, encoding, cursor, attempts, due_at, state, closing, lease,
+    leased_until, deleted, start, numbers, origin, reason,
+    (SELECT max(seq) FROM entries AS e WHERE e.leg = lanes.leg AND e.log = lanes.log) AS last_seq
+FROM lanes WHERE ready_at <= ? ORDER BY ready_at, row LIMIT ?
+
 -- name: next_due
 SELECT min(ready_at) FROM lanes WHERE ready_at IS NOT NULL
 

@@ -15,7 +15,7 @@ from midcall.core.messages import IdempotencyClaim, Limits, Log, Subscription, c
 from midcall.core.sids import AccountSid, CallSid, SubscriptionSid, to_bytes
 from midcall.ports import Claimed, PageRequest, PageResult
 from midcall.storage import rows, rules
-from midcall.storage.queries import first, run, value
+from midcall.storage.queries import Row, first, run, value
 from midcall.storage.rows import LOG_CODES
 from midcall.storage.rules import LaneRecord
 from midcall.storage.verbs.messages import first_resource, give_up, last_seq, remember, resolve, see_leg
@@ -103,10 +103,12 @@ def next_due(db: apsw.Connection) -> float | None:
 
 
 def claim(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> Turn | None:
-    found = read(db, lane_id)
-    if found is None:
-        return None
-    record, end = found
+    row = first(db, "lane", rows.lane_key(lane_id))
+    return None if row is None else _claim(db, row, now, lease_until)
+
+
+def _claim(db: apsw.Connection, row: Row, now: float, lease_until: float) -> Turn | None:
+    record, end = rows.lane(row)
     claimed = rules.claim(record, end, now=now, lease_until=lease_until)
     if claimed is None:
         return None
@@ -115,21 +117,21 @@ def claim(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> 
 
 
 def claim_due(db: apsw.Connection, now: float, lease_until: float, limit: int, but: Collection[str]) -> Claimed:
-    found = due(db, now, limit + len(but) + 1)
-    wanted = [lane_id for lane_id in found if lane_id not in but][:limit]
-    claimed = [_claim_apart(db, lane_id, now, lease_until) for lane_id in wanted]
+    found = list(run(db, "lanes_due", (now, limit + len(but) + 1)))
+    wanted = [row for row in found if rows.id_of_lane(row) not in but][:limit]
+    claimed = [_claim_apart(db, row, now, lease_until) for row in wanted]
     turns = [turn for turn in claimed if turn is not None]
     return Claimed(turns, more=len(turns) < len(found))
 
 
-def _claim_apart(db: apsw.Connection, lane_id: str, now: float, lease_until: float) -> Turn | None:
+def _claim_apart(db: apsw.Connection, row: Row, now: float, lease_until: float) -> Turn | None:
     """A lane that cannot be claimed keeps no other one waiting."""
     try:
-        return claim(db, lane_id, now, lease_until)
+        return _claim(db, row, now, lease_until)
     except apsw.Error:
         raise
     except Exception:
-        _log.exception("a lane cannot be claimed", extra={"lane": lane_id})
+        _log.exception("a lane cannot be claimed", extra={"lane": rows.id_of_lane(row)})
         return None
 
 
