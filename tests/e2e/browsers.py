@@ -15,6 +15,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Playwright
 
+PAGES = Path(__file__).parent / "browser"
+SDK = PAGES / "node_modules" / "@twilio" / "voice-sdk" / "dist" / "twilio.js"
+
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 FLAGS = [

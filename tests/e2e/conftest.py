@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from browsers import launch
+from browsers import PAGES, SDK, launch
 from cables import MediaCable
 from customers import Customer
 from pairs import Pair, name
@@ -25,8 +25,6 @@ from playwright.async_api import Browser, BrowserContext, Playwright, async_play
 from servers import Server
 
 HERE = Path(__file__).parent
-PAGES = HERE / "browser"
-SDK = PAGES / "node_modules" / "@twilio" / "voice-sdk" / "dist" / "twilio.js"
 OLD_SDK = PAGES / "node_modules" / "voice-sdk-2.2.0" / "dist" / "twilio.js"
 
 type_of_open_phone = Callable[..., Awaitable[Phone]]

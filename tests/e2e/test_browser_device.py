@@ -260,3 +260,20 @@ async def test_digits_cross_the_bridge_in_the_audio(dial) -> None:
         await call.send_digits("x")
     await call.disconnect()
     await pair.answered.wait_for("disconnect")
+
+
+async def test_a_caller_opens_when_the_callee_answers_also_without_answer_on_bridge(
+    customer: Customer, open_phone: OpenPhone
+) -> None:
+    """REST says in-progress at once; the SDK hears it ring, and its specs wait for the callee."""
+    alice, bob = await device(customer, open_phone, "alice"), await registered(customer, open_phone, "bob")
+    customer.twiml[f"client:{alice.name}"] = customer.dial(bob.name, attributes="")
+    placed = await alice.connect()
+    incoming = await bob.incoming()
+    assert (await placed.wait_for("ringing")).data is True
+    assert await placed.status() == "ringing"
+    assert await customer.status_of((await placed.properties())["parameters"]["CallSid"]) == "in-progress"
+    await incoming.accept()
+    await placed.wait_for("accept")
+    names = [event.name for event in await alice.timeline() if event.call == 0 and event.name in ("ringing", "accept")]
+    assert names == ["ringing", "accept"]
