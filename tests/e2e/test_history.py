@@ -281,6 +281,35 @@ async def test_an_idempotency_key_is_honoured_by_the_next_server(server: Server,
         assert len(listed["user_defined_messages"]) == 1
 
 
+async def test_a_recorded_delivery_tells_why_an_app_behind_a_proxy_refuses_it(
+    server: Server, customer: Customer
+) -> None:
+    async with open_call(customer) as call:
+        leg = call.parameters["CallSid"]
+        await customer.subscribe(leg)
+        sid = str(call.send_message({"a": ["ü", 1.50]}))
+        (hook,) = await customer.asked("messages", Sid=sid)
+        await state_of(customer, leg, sid, "delivered")
+    delivery = ("doctor", "signature", "--call", leg, "--message", sid)
+    # The recorded request, made again, has the signature that the app got. It is JSON, whose keys are signed.
+    shown = await _doctor(server, *delivery, "--signature", hook.headers["X-Twilio-Signature"])
+    assert [line.split()[1] for line in shown if line.startswith("✗")] == ["body"]
+    shown = await _doctor(server, *delivery, "--url", "https://inner.test/messages")
+    assert {line.split()[1] for line in shown if line.startswith("✗")} == {"scheme", "host", "port", "body"}
+
+
+async def _doctor(server: Server, *arguments: str) -> list[str]:
+    """What it says when something is wrong."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "midcall", *arguments, "--data-dir", str(server.data_dir)),
+        env=ENVIRONMENT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 1
+    return out.decode().splitlines()
+
+
 async def test_after_a_crash_only_a_message_without_a_receipt_is_undelivered(
     server: Server, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

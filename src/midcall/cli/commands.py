@@ -32,6 +32,8 @@ Run Voice SDK calls, and the messages that ride on them, on your own machine.
   midcall demo          watch a real call between two clients
   midcall serve         start the server, in a terminal of its own
   midcall credentials   what your app needs to use it
+  midcall exec          run your app unchanged against it
+  midcall doctor        what is wrong, and the fix
 """
 EPILOG = """
 [bold]Exit codes[/bold]: 0 done, 1 failed, 2 wrong usage, 3 no server runs there, 4 the server cannot start.
