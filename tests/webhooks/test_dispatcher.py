@@ -19,15 +19,15 @@ from midcall.core.messages import Log
 from midcall.core.sids import CallSid
 from midcall.core.signature import sign
 from midcall.ports import Nudge, Outcome, Request, StatusLane
-from midcall.webhooks.dispatcher import LEASE_S
+from midcall.webhooks.dispatcher import CONCURRENCY, LEASE_S
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
-from midcall.webhooks.slots import Slots
+from midcall.webhooks.slots import PROMPT_S, Slots
 from support.lanes import ACCOUNT, AUTH_TOKEN, LEG
 from support.servers import Heard, answering, raw_server
 
 if TYPE_CHECKING:
-    from conftest import Box, Sent
+    from conftest import Box, Endpoint, Sent
 
 URL = "https://app.example/messages"
 SILENT = Outcome(status=None, error=11205, reason="the connection failed")
@@ -551,6 +551,55 @@ async def test_many_silent_hosts_leave_slots_for_good_ones(box: Box) -> None:
     assert contents(box.sender.to("good.example")) == ["hello"]
 
 
+def after(box: Box, seconds: float, answer: Outcome | int) -> Endpoint:
+    """An endpoint that answers so late."""
+
+    async def endpoint(_: Request) -> Outcome | int:
+        woken = asyncio.Event()
+        box.clock.call_later(seconds, woken.set)
+        await woken.wait()
+        return answer
+
+    return endpoint
+
+
+@pytest.mark.timeout(300)
+async def test_of_thousands_of_lanes_the_dead_and_the_slow_never_slow_the_others(box: Box) -> None:
+    """150 endpoints with 2,400 lanes: two of three endpoints are dead or slow, and nobody knows it yet."""
+    kinds = {"dead": after(box, 15.0, SILENT), "slow": after(box, 4.0, 200), "good": lambda _: 200}
+    lanes: dict[str, list[CallSid]] = {kind: [] for kind in kinds}
+    for number, leg in enumerate(legs(2_400)):
+        kind = list(kinds)[number % 3]
+        host = f"{kind}{number % 50}.example"
+        box.sender.endpoints[host] = kinds[kind]
+        lanes[kind].append(leg)
+        await box.a_leg(leg)
+        await box.subscribe(f"https://{host}/", leg=leg)
+        await box.append("0", leg=leg)
+    began = box.clock.now()
+    await box.start()
+    await box.advance(3.0)
+
+    def took(number: int, since: float) -> list[float]:
+        """When each good endpoint's message number so-and-so came."""
+        hosts = [f"good{host}.example" for host in range(50)]
+        return [sent.at - since for host in hosts for sent in box.sender.to(host) if sent.content == str(number)]
+
+    first = took(0, began)
+    assert len(first) == len(lanes["good"])
+    assert max(first) < 2 * PROMPT_S  # by then it has turned out who is dead
+    for number in (1, 2):
+        at = box.clock.now()
+        for kind in ("slow", "good"):
+            for leg in lanes[kind]:
+                await box.append(str(number), leg=leg)
+        box.bus.nudge(Nudge(LEG, Log.FROM_CLIENT))
+        await box.advance(0.5)
+        assert len(took(number, at)) == len(lanes["good"])
+    assert box.sender.most_in_flight["good0.example"] > 1
+    assert sum(box.sender.in_flight.values()) <= CONCURRENCY * 3 // 4
+
+
 async def test_a_busy_host_is_served_with_its_whole_share_and_nothing_waits_for_a_sweep(box: Box) -> None:
     box.sender.endpoints["app.example"] = lambda _: 200
     await box.start(concurrency=16, per_host=4, sweep_s=1e9)
@@ -560,7 +609,7 @@ async def test_a_busy_host_is_served_with_its_whole_share_and_nothing_waits_for_
         await box.say("a", "b", leg=leg, nudge=False)
     box.bus.nudge(Nudge(LEG, Log.FROM_CLIENT))
     await box.settle()
-    await box.advance(1.0)  # whoever found the line too long came back
+    await box.advance(PROMPT_S + 0.5)  # whoever found the line too long came back
     assert len(box.sender.sent) == 400
     assert box.sender.most_in_flight == {"app.example": 4}
 

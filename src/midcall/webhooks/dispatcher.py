@@ -17,7 +17,7 @@ from midcall.core.lanes import Attempt, Encoding, LaneState, Turn
 from midcall.core.messages import Log
 from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace
 from midcall.webhooks.attempts import TOTAL_S, Attempts
-from midcall.webhooks.slots import Slots
+from midcall.webhooks.slots import PROMPT_S, Slots
 from midcall.wire import urls
 
 _log = logging.getLogger(__name__)
@@ -30,9 +30,6 @@ SWEEP_S: Final = 5.0
 PATIENCE_S: Final = 5.0
 """How long a claimed lane waits for a slot before it is given back."""
 
-PROMPT_S: Final = 5.0
-"""A host that takes longer gets a smaller share when slots are scarce."""
-
 STORE_RETRY_S: Final = 0.5
 """Pause before an outcome is offered again to a store that could not take it."""
 
@@ -40,7 +37,7 @@ MARGIN_S: Final = 10.0
 LEASE_S: Final = PATIENCE_S + TOTAL_S + MARGIN_S
 
 _BATCH: Final = 256
-_LANES_PER_SLOT: Final = 8
+_LANES_PER_SLOT: Final = 16
 _LOOK_AGAIN_S: Final = 0.05
 
 
@@ -209,7 +206,8 @@ class Dispatcher:
     async def _stay(self, held: _Held) -> _Held | None:
         """Send as many of a lane's messages as one stay in a slot allows; the turn that is left, if any."""
         host = urls.host_key(held.turn.lane.url)
-        if self._closing or not await self._slots.enter(host, patience_s=PATIENCE_S):
+        failed = held.turn.lane.attempts > 0
+        if self._closing or not await self._slots.enter(host, patience_s=PATIENCE_S, suspect=failed):
             await self._give_back(held, host)
             return None
         try:
