@@ -531,10 +531,14 @@ class Join:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """Connect two legs that have no client, end to end and for good: what one hears the other one says, audio and
-    RFC 4733 digits, and a sound that is played to one is said by the other. Nothing has to be negotiated."""
+    RFC 4733 digits, and a sound that is played to one is said by the other. Nothing has to be negotiated.
+
+    `like`: a leg whose codec comes first in what `leg` will be bridged with, and which `other` will be bridged with.
+    """
 
     leg: CallSid
     other: CallSid
+    like: CallSid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,7 +271,7 @@ async def test_a_silent_engine_never_bridges() -> None:
 async def calling_by_phone(studio: Studio, caller: Client, callee: Client) -> None:
     """A calls through a line from X to Y; the number's leg Y rings B."""
     await studio.called_by(caller, A)
-    studio.do(Link(leg=Y, other=X), Join(leg=A, other=X))
+    studio.do(Link(leg=Y, other=X, like=A), Join(leg=A, other=X))
     await studio.call(callee, B, like=Y)
 
 
@@ -288,6 +288,25 @@ async def test_linked_legs_carry_what_others_say_through_them(studio: Studio, co
     assert {packet.payload for packet in callee.packets[start[1] :]} <= set(caller.spoken)
     studio.do(Part(leg=Y, other=B))
     await asyncio.gather(caller.until(caller.hears_silence), callee.until(callee.hears_silence))
+
+
+@pytest.mark.parametrize(("first", "formats"), [("opus", " 111 0 "), ("PCMU", " 0 111 ")])
+async def test_who_is_called_through_lines_is_offered_the_callers_codec_first(
+    studio: Studio, first: str, formats: str
+) -> None:
+    await studio.called_by(studio.client(codecs=(first, "PCMU" if first == "opus" else "opus")), A)
+    studio.do(Link(leg=Y, other=X, like=A), Link(leg=W, other=V, like=Y), MakeOffer(leg=B, like=W))
+    assert formats in (await studio.ledger.take(OfferReady, B)).sdp
+
+
+async def test_a_line_lives_in_the_worker_of_its_caller() -> None:
+    studio = Studio(WorkerPool(EngineOptions(addresses=("127.0.0.1",)), workers=2))
+    await studio.media.start(studio.ledger.record)
+    caller, callee = studio.client(hz=1000), studio.client(hz=1500)
+    await calling_by_phone(studio, caller, callee)
+    studio.do(Join(leg=Y, other=B))
+    await asyncio.gather(caller.until(lambda: caller.hears(1500)), callee.until(lambda: callee.hears(1000)))
+    await studio.close()
 
 
 async def test_what_is_played_to_a_linked_leg_is_heard_at_the_other_end(studio: Studio) -> None:

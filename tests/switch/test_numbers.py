@@ -80,7 +80,7 @@ async def test_a_number_that_a_client_dials_rings_the_client_behind_it(board: Sw
     assert board.devices.of(alice) == ["ringing", "answer"]
     joins = [command for command in board.media.commands if isinstance(command, Join | Link)]
     assert set(joins) == {
-        Link(leg=called.sid, other=child.sid),
+        Link(leg=called.sid, other=child.sid, like=alice),
         Join(leg=called.sid, other=rung.sid),
         Join(leg=alice, other=child.sid),
     }
@@ -298,6 +298,42 @@ async def test_a_number_that_dials_itself_is_stopped(board: Switchboard) -> None
     assert sum(row.direction is Direction.INBOUND for row in page.rows) == 5
     assert sum(row.status is Status.FAILED for row in page.rows) == 1
     assert board.calls.live == 0
+
+
+async def test_numbers_that_ring_each_other_in_numbers_are_stopped_early(board: Switchboard) -> None:
+    await office(board, f"<Response><Dial>{f'<Number>{OFFICE}</Number>' * 10}</Dial></Response>")
+    await board.place(DIAL_OFFICE)
+    page = await board.store.calls(ACCOUNT, CallFilter(to=OFFICE), PageRequest(size=10_000))
+    assert sum(row.direction is Direction.INBOUND for row in page.rows) == 1 + 10 + 100
+    assert board.calls.live == 0
+
+
+async def test_a_dial_that_is_redirected_away_keeps_the_line(board: Switchboard) -> None:
+    await office(board, DIAL_BOB)
+    bob, carol = board.register("bob"), board.register("carol")
+    alice = await board.place(DIAL_OFFICE)
+    child, called = await board.child(alice), await incoming(board)
+    await board.answer((await board.child(called.sid)).sid, bob)
+    twiml = '<Response><Dial answerOnBridge="true"><Client>carol</Client></Dial></Response>'
+    await board.calls.update(ACCOUNT, child.sid, CallUpdate(twiml=twiml))
+    await board.settle()
+    assert (await board.row(called.sid)).status is Status.IN_PROGRESS
+    carols = await board.child(child.sid)
+    await board.answer(carols.sid, carol)
+    assert Join(leg=child.sid, other=carols.sid) in board.media.commands
+
+
+async def test_a_crash_ends_both_ends_of_a_line(board: Switchboard) -> None:
+    await office(board, DIAL_BOB)
+    board.register("bob")
+    alice = await board.place(DIAL_OFFICE)
+    called = await incoming(board)
+    await board.calls.close()
+    after = await Switchboard(store=board.store).up()
+    await after.calls.recover()
+    for row in (await after.child(alice), called, await after.child(called.sid)):
+        assert (await after.row(row.sid)).status is Status.FAILED
+    assert await after.store.live_owners() == []
 
 
 async def test_a_number_that_passes_a_call_on_is_named_to_the_next(board: Switchboard) -> None:

@@ -174,9 +174,10 @@ class CallNumber:
 
 @dataclass(frozen=True, slots=True)
 class LinkMedia:
-    """Let this leg and the one at the other end of its line hear each other."""
+    """Let this leg and the one at the other end of its line hear each other, in the codec of `like` first."""
 
     other: CallSid
+    like: CallSid | None
 
 
 # Rooms and other legs

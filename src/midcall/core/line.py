@@ -26,6 +26,9 @@ ANSWERS: Final = frozenset({Move.BUSY, Move.DECLINED, Move.BROKEN, Move.FINISHED
 MAX_HOPS: Final = 5
 """Numbers that one call may be passed on through; more is a loop."""
 
+MAX_BREADTH: Final = 100
+"""Numbers that one call may ring at the same time, all that they pass it on to included."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -34,17 +37,34 @@ class Line:
     Attributes:
         other: the leg at the other end. It begins when the number was found.
         hops: numbers that were called on the way here, this one included.
+        breadth: numbers that were called beside each other, over all hops: their product.
         digits: what the calling end sends after the answer.
+        caller: of the number's end: the leg that dialled, in whose codec it should be spoken.
     """
 
     other: CallSid
     hops: int = 1
+    breadth: int = 1
     digits: str = ""
+    caller: CallSid | None = None
+
+    def passed_on(self, other: CallSid, *, beside: int, digits: str) -> Line:
+        """The line to one of so many numbers that a leg at this end dials."""
+        return Line(other=other, hops=self.hops + 1, breadth=self.breadth * beside, digits=digits)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the call must not go on to this number."""
+        if self.hops > MAX_HOPS:
+            return f"it would be the {self.hops}th number in a row that this call is passed on to; that is a loop"
+        if self.breadth > MAX_BREADTH:
+            return f"this call would ring {self.breadth} numbers at the same time; that is a loop"
+        return None
 
 
 def arrive(line: Line) -> Iterator[LegEffect]:
     """The number's leg begins."""
-    yield LinkMedia(line.other)
+    yield LinkMedia(line.other, line.caller)
     yield TellLeg(line.other, events.Reached())
 
 

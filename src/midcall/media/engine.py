@@ -63,6 +63,7 @@ class _Leg(Leg):
         fresh: negotiated, connecting; takes the place of `peer` when it is connected.
         answer_held: our answer to a coupled caller, until the child has answered.
         coupled_to: the caller whose offer made this leg.
+        model: of a linked leg, the one that it speaks for.
     """
 
     def __init__(self, sid: CallSid) -> None:
@@ -71,6 +72,7 @@ class _Leg(Leg):
         self.fresh: Peer | None = None
         self.answer_held: str | None = None
         self.coupled_to: CallSid | None = None
+        self.model: _Leg | None = None
         self.waiting: deque[Negotiation] = deque()
         self.negotiating: asyncio.Task[None] | None = None
         self.identity = Identity()
@@ -80,10 +82,9 @@ class _Leg(Leg):
 
     @property
     def codec(self) -> Codec | None:
-        """Its first choice, once negotiated; of a linked leg, that of whoever speaks through it."""
-        if self.far is not None:
-            speaker = self.far.heard()
-            return speaker.codec if isinstance(speaker, _Leg) else None
+        """Its first choice, once negotiated; of a linked leg, that of the leg that it speaks for."""
+        if self.model is not None:
+            return self.model.codec
         peer = self.peer or self.fresh
         return None if peer is None else peer.payloads.preferred
 
@@ -128,9 +129,10 @@ class AiortcEngine:
                     self._emit_soon(MediaFailed(leg=sid, reason="There is no offer to answer."))
                 else:
                     self._negotiate(leg, command)
-            case Link(leg=sid, other=other):
+            case Link(leg=sid, other=other, like=like):
                 ends = [self._legs.setdefault(end, _Leg(end)) for end in (sid, other)]
                 ends[0].link(ends[1])
+                ends[0].model = None if like is None else self._legs.get(like)
             case CloseMedia(leg=sid):
                 self._end(sid)
             case _:

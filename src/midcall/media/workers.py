@@ -190,8 +190,8 @@ class WorkerPool:
                 slot = self._home(leg)
                 self._homes[child] = slot
                 slot.do(command)
-            case Link(leg=leg, other=other):
-                slot = self._home(leg, beside=other)
+            case Link(leg=leg, other=other, like=like):
+                slot = self._home(leg, beside=like)
                 self._homes[other] = slot
                 slot.do(command)
             case CloseMedia(leg=leg):

@@ -343,8 +343,8 @@ class Legs:
             case CallNumber():
                 assert leg.line is not None
                 self._spawn(self.on_number(leg.call, leg.line), f"number {sid}")
-            case LinkMedia(other):
-                self._media.do(Link(leg=sid, other=other))
+            case LinkMedia(other, like):
+                self._media.do(Link(leg=sid, other=other, like=like))
             case OpenDial():
                 self.on_dial(leg, effect)
             case TellRoom(room, event):

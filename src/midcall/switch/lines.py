@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from midcall.core import events
 from midcall.core.calls import Call, Direction, Status
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
-from midcall.core.line import MAX_HOPS, Line
+from midcall.core.line import Line
 from midcall.core.moves import Move
 from midcall.ports import Clock
 from midcall.switch.legs import Legs
@@ -45,8 +47,8 @@ class Lines:
     async def _called(self, calling: Call, line: Line) -> Leg | str:
         """The number's leg, or why nobody answers there."""
         number = calling.to
-        if line.hops > MAX_HOPS:
-            return f"{number} is the {line.hops}th number that this call was passed on to; it is in a loop"
+        if line.problem is not None:
+            return f"{number} is not called: {line.problem}"
         destination = await self._numbers.destination(calling.account_sid, number)
         if destination is None:
             return f"{number} is no number of this account, and there is no other phone network"
@@ -78,7 +80,7 @@ class Lines:
         return Leg(
             call=call,
             identity=None,
-            line=Line(other=calling.sid, hops=line.hops),
+            line=replace(line, other=calling.sid, digits="", caller=calling.parent_sid),
             script=script,
             reporting=reporting,
             message_callback=message_callback_of(destination.application),

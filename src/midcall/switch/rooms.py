@@ -96,8 +96,9 @@ class Rooms:
             dialed_by=dial.room,
         )
         if isinstance(noun, Number):
-            hops = parent.line.hops + 1 if parent.line is not None else 1
-            child.line = Line(other=self._new_sid(), hops=hops, digits=noun.send_digits)
+            other, beside = self._new_sid(), 1 if dial.sequential else _phones(dial)
+            before = parent.line or Line(other=other, hops=0)
+            child.line = before.passed_on(other, beside=beside, digits=noun.send_digits)
         else:
             child.identity, child.custom = noun.identity, list(noun.parameters)
         return child
@@ -147,6 +148,10 @@ class Rooms:
     async def close(self) -> None:
         """Stop at once; rooms stay stored as they are."""
         await self.actors.close()
+
+
+def _phones(dial: OpenDial) -> int:
+    return sum(isinstance(noun, Number) for noun in dial.nouns)
 
 
 class _Inherited(TypedDict, total=False):
