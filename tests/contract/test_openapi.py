@@ -20,7 +20,7 @@ from openapi_spec_validator import validate
 from midcall.core.errors import RULES
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.openapi import document, refusals
-from support.rest import Checked
+from support.rest import NOT_IN_THEIRS, Checked
 
 Json = dict[str, Any]
 
@@ -54,15 +54,6 @@ NOT_SERVED = {
 }
 STRICTER = {"maxLength", "minimum", "maximum", "pattern", "default", "enum", "format", "minLength"}
 """Keywords that may narrow an input in our document where the vendor's leaves it to prose."""
-
-NOT_IN_THEIRS = {
-    "CreateCallFeedback",
-    "FetchCallFeedback",
-    "CreateCallFeedbackSummary",
-    "FetchCallFeedbackSummary",
-    "DeleteCallFeedbackSummary",
-}
-"""Endpoints of the vendor that its present document leaves out; earlier helper libraries have them."""
 
 COMPARED = [each for each in ENDPOINTS if THEIRS and not each.extension and each.name not in NOT_IN_THEIRS]
 

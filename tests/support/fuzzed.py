@@ -18,6 +18,7 @@ from midcall.app.process import Running, serving
 from midcall.core.accounts import Account, AccountStatus, ApiKey, Application
 from midcall.core.alerts import Alert, Level
 from midcall.core.calls import Call, Direction, Status
+from midcall.core.feedback import Feedback, FeedbackSummary, figures
 from midcall.core.lanes import Replay
 from midcall.core.messages import Draft, Limits, Log, Subscription
 from midcall.core.numbers import PhoneNumber
@@ -31,6 +32,7 @@ from midcall.core.sids import (
     PhoneNumberSid,
     ReplaySid,
     SubscriptionSid,
+    SummarySid,
 )
 from midcall.ports import Outcome, Request, Store, Transition
 from midcall.settings import load
@@ -91,7 +93,7 @@ def fuzzed_server(patch: pytest.MonkeyPatch) -> Iterator[Fuzzed]:
 
 async def _furnished(server: Running) -> Fuzzed:
     account = AccountSid(server.credentials.account_sid)
-    known = {prefix: f"{prefix}{DIGITS}" for prefix in ("CA", "ZY", "KX", "RP", "NO", "PN", "AP", "SK")}
+    known = {prefix: f"{prefix}{DIGITS}" for prefix in ("CA", "ZY", "KX", "RP", "NO", "PN", "AP", "SK", "FS")}
     known["AC"] = account
     await _furnish(server.app.store, account, known)
     return Fuzzed(server.info.http_url, account, server.credentials.auth_token, known)
@@ -145,6 +147,20 @@ async def _furnish(store: Store, account: AccountSid, known: Mapping[str, str]) 
         created_at=NOW,
     )
     await store.add_replays([replay])
+    await store.put_feedback(
+        Feedback(account_sid=account, call_sid=leg, score=4, issues=("echo",), created_at=NOW, updated_at=NOW)
+    )
+    await store.put_feedback_summary(
+        FeedbackSummary(
+            sid=SummarySid(known["FS"]),
+            account_sid=account,
+            start_date="2020-12-02",
+            end_date="2020-12-02",
+            include_subaccounts=False,
+            figures=figures([]),
+            created_at=NOW,
+        )
+    )
     await store.add_alert(
         Alert(
             sid=AlertSid(known["NO"]),

@@ -58,6 +58,15 @@ NOW = 1_606_939_321.0  # Wed, 02 Dec 2020 20:02:01 +0000
 
 Json = dict[str, Any]
 
+NOT_IN_THEIRS = {
+    "CreateCallFeedback",
+    "FetchCallFeedback",
+    "CreateCallFeedbackSummary",
+    "FetchCallFeedbackSummary",
+    "DeleteCallFeedbackSummary",
+}
+"""Endpoints of the vendor that its present document leaves out; earlier helper libraries have them."""
+
 
 class CountedEntropy:
     """Bytes that count, so that everything minted differs and every run is the same."""
