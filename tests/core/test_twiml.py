@@ -6,9 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
+from midcall.core.reading import MAX_NOUNS, MAX_PROBLEMS, parse, status_events
 from midcall.core.twiml import (
-    MAX_NOUNS,
-    MAX_PROBLEMS,
     Client,
     Dial,
     Document,
@@ -22,8 +21,6 @@ from midcall.core.twiml import (
     StatusCallback,
     Unreadable,
     Verb,
-    parse,
-    status_events,
 )
 
 

@@ -291,6 +291,14 @@ async def test_digits_are_sent_to_the_number_when_it_answers(board: Switchboard)
     assert [event.detail["digit"] for event in timeline if event.kind == "leg.digit"] == ["5"]
 
 
+async def test_rest_sends_digits_to_the_number_that_answers(board: Switchboard) -> None:
+    await office(board, WAIT)
+    await board.calls.create(NewCall(account_sid=ACCOUNT, to=OFFICE, from_=CALLER, twiml=WAIT, send_digits="ww7#"))
+    await board.settle()
+    timeline = await board.trace.timeline(ACCOUNT, (await incoming(board)).sid, 100)
+    assert [event.detail["digit"] for event in timeline if event.kind == "leg.digit"] == ["7", "#"]
+
+
 async def test_a_number_that_dials_itself_is_stopped(board: Switchboard) -> None:
     await office(board, f"<Response><Dial><Number>{OFFICE}</Number></Dial></Response>")
     await board.place(DIAL_OFFICE)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urljoin, urlsplit
 
-from midcall.core import events, numbers, twiml
+from midcall.core import events, numbers, reading, twiml
 from midcall.core.alerts import Level
 from midcall.core.calls import Status
 from midcall.core.effects import FetchTwiml, LegEffect, OpenDial, RaiseAlert, StartEcho, StopSound
@@ -32,7 +32,7 @@ MAX_URL_CHARS: Final = 2048
 NO_BASE: Final = "a relative address needs a document that was fetched, and an absolute one needs http or https"
 
 
-_parse = lru_cache(maxsize=256)(twiml.parse)
+_parse = lru_cache(maxsize=256)(reading.parse)
 
 
 def start(leg: Leg, script: Script, now: float, *, whisper: bool = False) -> Iterator[LegEffect]:
