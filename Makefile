@@ -50,7 +50,12 @@ unit: $(DEV) ## all tests but the end-to-end ones
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
 
+clients: $(DEV) ## official Java and Go libraries, unchanged (the other clients are part of make unit)
+	@scripts/clients-deps.sh
+	$(BIN)/pytest $(ARGS) tests/clients/java tests/clients/go
+
 compatibility: deps ## let every official client do everything, and print docs/reference/compatibility.md from it
+	@scripts/clients-deps.sh
 	MIDCALL_WRITE_DOCS=1 $(BIN)/pytest $(ARGS) tests/clients
 
 crash: $(DEV) ## kill a server under load, KILLS=300 times, and compare what it promised with what came of it

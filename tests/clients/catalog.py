@@ -59,6 +59,19 @@ def cli(package: Path) -> Client:
     )
 
 
+def java(name: str, version: str) -> Client:
+    """The library that scripts/clients-deps.sh compiled the programs with."""
+    folder = BUILD / f"java-{name}"
+    command = ("java", "-XX:TieredStopAtLevel=1", "-cp", f"{folder / 'classes'}{os.pathsep}{folder / 'lib' / '*'}")
+    return Client("Java", version, (*command, "Operations"), (*command, "Sample"))
+
+
+def go(name: str, version: str) -> Client:
+    """The library that scripts/clients-deps.sh built the programs with."""
+    folder = BUILD / f"go-{name}"
+    return Client("Go", version, (str(folder / "operations"),), (str(folder / "sample"),))
+
+
 def dependency(package: Path, name: str) -> str:
     """The version that a package.json asks for."""
     return str(json.loads((package / "package.json").read_bytes())["dependencies"][name])
@@ -78,5 +91,7 @@ CURL = Client(
     (str(HERE / "curl" / "sample.sh"),),
     not_applicable=WITHOUT_LIBRARY,
 )
+JAVA = [java("newest", "13.0.1"), java("minimum", "9.1.1")]
+GO = [go("newest", "1.31.0"), go("minimum", "1.1.1")]
 
-ALL = [*PYTHON, *NODE, *CLI, CURL]
+ALL = [*PYTHON, *NODE, *CLI, CURL, *JAVA, *GO]

@@ -57,11 +57,26 @@ def test_an_npm_lock_names_no_registry_and_pins_exactly(folder: str) -> None:
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == pinned
 
 
+@pytest.mark.parametrize("name", ["go", "minimum"])
+def test_a_go_module_pins_the_library_and_locks_what_it_needs(name: str) -> None:
+    folder = ROOT / "tests/clients/go"
+    wanted = re.findall(r"(\S+/\S+) (v\S+)", (folder / f"{name}.mod").read_text())
+    locked = (folder / f"{name}.sum").read_text()
+    assert wanted
+    assert all(f"{module} {version} h1:" in locked for module, version in wanted)
+
+
+def test_maven_which_has_no_lock_gets_exact_versions() -> None:
+    versions = re.findall(r"version>(.*?)</", (ROOT / "tests/clients/java/pom.xml").read_text())
+    assert len(versions) >= 5
+    assert all(re.fullmatch(r"[\d.]+|\$\{twilio\.version\}", version) for version in versions)
+
+
 def test_the_version_is_one_number() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", midcall.__version__)
 
 
 def test_make_alone_lists_the_targets() -> None:
     listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
-    for target in ("demo", "test", "deps", "check", "fmt", "unit", "e2e", "lock", "clean"):
+    for target in ("demo", "test", "deps", "check", "fmt", "unit", "e2e", "clients", "lock", "clean"):
         assert re.search(rf"^  make {target}\b", listing, re.MULTILINE), target
