@@ -37,6 +37,7 @@ from schemathesis.specs.openapi.checks import (
 
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.openapi import document
+from midcall.wire.parameters import Text, parameters
 from support.fuzzed import Fuzzed, fuzzed_server
 from support.rest import NOT_IN_THEIRS
 
@@ -205,10 +206,21 @@ class Judge:
         case.validate_response(response, checks=list(checks), headers=self._headers, transport_kwargs=kept)
 
     def _counts_as_valid(self, case: Case) -> bool:
-        """What was damaged is taken leniently, or was sent as an empty text, which counts as not sent."""
+        """What was damaged is taken leniently, is an empty text, which counts as not sent, or is a text anyway.
+
+        A JSON body is read as a form: any value of a parameter without a shape is the text that it is spelled as.
+        """
         damaged = [mutation.parameter for mutation in case.meta.phase.data.mutations or () if mutation.parameter]
         sent = {**(case.query or {}), **(case.body if isinstance(case.body, dict) else {})}
-        return any(name in LENIENT or sent.get(name) == "" for name in damaged)
+        shapeless = {
+            parameter.name
+            for parameter in parameters(SERVED[_name(case)].form)
+            if isinstance(parameter.kind, Text) and parameter.kind.pattern is None
+        }
+        return any(
+            name in LENIENT or sent.get(name) == "" or (name in shapeless and not isinstance(sent.get(name, ""), str))
+            for name in damaged
+        )
 
 
 def _name(case: Case) -> str:

@@ -86,7 +86,7 @@ async def test_attempts_of_one_webhook_are_one_event_that_shows_the_last(edge: E
     told = [(one["response"]["response_code"], one["response"]["attempts"]) for one in await events(edge)]
     assert told == [(200, 2), (204, 1), (None, 1)]
     last = (await events(edge))[-1]["response"]
-    assert (last["error_code"], last["error_message"]) == (11210, "the name does not resolve")
+    assert (last["error_code"], last["error_message"]) == ("11210", "the name does not resolve")
 
 
 async def test_a_callback_shows_the_message_that_its_log_still_has(edge: Edge) -> None:

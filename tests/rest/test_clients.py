@@ -29,6 +29,22 @@ def library(edge: Edge, user: str = ACCOUNT, password: str = TOKEN, **options: A
     return client
 
 
+def use_alerts(client: Client) -> None:
+    """What went wrong, by both of the vendor's APIs for it."""
+    client.monitor.base_url = client.api.base_url
+    with pytest.raises(TwilioRestException):
+        client.calls(CALL).user_defined_messages.create(content="no JSON")
+    when = datetime.fromtimestamp(NOW, UTC)
+    (alert,) = client.monitor.v1.alerts.list(log_level="warning", start_date=datetime(2020, 1, 1, tzinfo=UTC))
+    assert (alert.resource_sid, alert.error_code, alert.date_created) == (CALL, "32702", when)
+    assert client.monitor.v1.alerts(alert.sid).fetch().sid == alert.sid
+    (note,) = client.notifications.list(log=1, message_date_after=date(2020, 1, 1))
+    assert (note.sid, note.log, note.message_date) == (alert.sid, "1", when)
+    assert client.notifications(note.sid).fetch().request_variables is None
+    assert [row.sid for row in client.calls(CALL).notifications.list()] == [note.sid]
+    assert client.calls(CALL).events.list() == []
+
+
 def use_everything(client: Client) -> None:
     """Every operation that we serve, through the library's own methods."""
     call = client.calls(CALL).fetch()
@@ -78,6 +94,8 @@ def use_everything(client: Client) -> None:
 
     token = client.tokens.create(ttl=3600)
     assert (token.ttl, token.ice_servers, len(token.password)) == ("3600", [], 64)
+
+    use_alerts(client)
 
     account = client.api.accounts(ACCOUNT).fetch()
     assert (account.sid, account.type, account.auth_token) == (ACCOUNT, "Full", TOKEN)

@@ -42,6 +42,7 @@ from midcall.switch.replays import Replays
 from midcall.switch.webhooks import Webhooks
 from midcall.telemetry import Metrics
 from midcall.testing.clock import ManualClock
+from support import strict
 from support.switchboard import ScriptedDevices
 
 ACCOUNT = AccountSid("AC" + "a" * 32)
@@ -216,6 +217,10 @@ class Checked:
     def look(self, method: str, path: str, status: int, content_type: str, body: bytes) -> None:
         template = next((known for pattern, known in self._paths if pattern.fullmatch(path)), None)
         operation = self.document["paths"].get(template, {}).get(method.lower())
+        if (operation is None or not operation.get("x-extension")) and method != "HEAD":
+            parsed = json.loads(body) if body else None
+            found = strict.problems(method, path, status, parsed)
+            self.broken += [f"{method} {path} -> {status}: {problem}" for problem in found]
         if operation is None:
             return self._error_only(f"{method} {path}", method, status, body)
         where = f"{method} {template} -> {status}"

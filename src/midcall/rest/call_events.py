@@ -40,7 +40,7 @@ def event_resource(exchange: Exchange) -> EventResource:
             content_type=exchange.content_type,
             response_body=exchange.body,
             date_created=rfc2822(exchange.at),
-            error_code=exchange.error,
+            error_code=None if exchange.error is None else str(exchange.error),
             error_message=exchange.reason or None,
             attempts=exchange.attempts,
         ),

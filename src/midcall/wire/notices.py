@@ -113,7 +113,7 @@ class EventResponse(Struct, frozen=True, kw_only=True):
     content_type: str | None
     response_body: str | None
     date_created: Date
-    error_code: Annotated[int | None, EXTENSION]
+    error_code: Annotated[str | None, EXTENSION]
     error_message: Annotated[str | None, EXTENSION]
     attempts: Annotated[int, EXTENSION]
 
