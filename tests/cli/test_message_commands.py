@@ -13,6 +13,8 @@ from support.processes import Done, Folder, serve_in_background
 
 Run = Callable[..., Done]
 CALL, MESSAGE, REPLAY = "CA" + "0" * 32, "KX" + "0" * 32, "RP" + "0" * 32
+SUBSCRIPTION = "ZY" + "0" * 32
+NO_CALL = f"no call {CALL} is known here; see: midcall calls list"
 
 COMMANDS = [
     ["messages", "list"],
@@ -76,11 +78,14 @@ def test_where_nothing_was_said_lists_are_empty(run: Run, command: list[str]) ->
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["messages", "list", "--call", CALL], "(HTTP 404, code 20404)"),
+        (["messages", "list", "--call", CALL], NO_CALL),
         (["messages", "show", CALL, MESSAGE], f"{CALL} has no message {MESSAGE}"),
-        (["messages", "send", CALL, "1"], "(HTTP 404, code 20404)"),
-        (["messages", "export", "--call", CALL], "(HTTP 404, code 20404)"),
-        (["deliveries", "redeliver", CALL, MESSAGE], "(HTTP 404, code 20404)"),
+        (["messages", "send", CALL, "1"], NO_CALL),
+        (["messages", "export", "--call", CALL], NO_CALL),
+        (["deliveries", "list", CALL], NO_CALL),
+        (["deliveries", "replay", CALL], NO_CALL),
+        (["deliveries", "replay", CALL, "--subscription", SUBSCRIPTION], f"no such subscription {SUBSCRIPTION}"),
+        (["deliveries", "redeliver", CALL, MESSAGE], f"{CALL} has no message {MESSAGE}"),
         (["deliveries", "stop", REPLAY], f"{REPLAY} does not run"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -279,6 +280,68 @@ async def test_an_idempotency_key_is_honoured_by_the_next_server(server: Server,
         assert (status, refused["code"]) == (409, 20409)
         _, listed = await ask(customer, "GET", f"Calls/{leg}/UserDefinedMessages.json")
         assert len(listed["user_defined_messages"]) == 1
+
+
+async def test_a_message_that_a_client_repeats_counts_once_also_after_the_server_was_killed(
+    server: Server, customer: Customer
+) -> None:
+    tls = ssl.create_default_context(cafile=customer.credentials.ca_file)
+    url = f"wss://{customer.credentials.signaling_host}/signal"
+    async with open_call(customer) as call:
+        leg = call.parameters["CallSid"]
+        await customer.subscribe(leg)
+        first = call.send_message({"n": 1})
+        await first
+        again = {
+            "callsid": leg,
+            "content": {"n": 1},
+            "contenttype": "application/json",
+            "messagetype": "user-defined-message",
+            "voiceeventsid": str(first),
+        }
+        frame = json.dumps({"type": "message", "version": "1.6", "payload": again}).encode()
+        call._link.transmit_encoded(frame)  # as browsers do whose ack was lost
+        last = call.send_message({"n": 2})
+        await last
+        await customer.asked("messages", Sid=str(last))
+        await state_of(customer, leg, str(last), "delivered")
+        await server.kill()
+        await server.start()
+        # The call ended with its server, so that nobody can speak for its leg any more; the message is still one.
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, ssl=tls) as socket:
+            listen = {"token": customer.token("alice"), "reconnectTimeout": 0}
+            await socket.send_json({"type": "listen", "version": "1.6", "payload": listen})
+            assert (await socket.receive_json())["type"] == "connected"
+            await socket.send_str(frame.decode())
+            refused = (await socket.receive_json())["payload"]
+            assert (refused["error"]["code"], refused["voiceeventsid"]) == (31211, str(first))
+    _, listed = await ask(customer, "GET", f"Calls/{leg}/UserDefinedMessages.json")
+    assert [row["sid"] for row in listed["user_defined_messages"]] == [str(last), str(first)]
+    heard = [(hook["SequenceNumber"], hook["Sid"]) for hook in customer.hooks if hook.path == "messages"]
+    assert heard == [("1", str(first)), ("2", str(last))]
+
+
+async def test_of_a_deleted_call_nothing_that_was_said_is_left_on_the_disk(server: Server, customer: Customer) -> None:
+    async with open_call(customer) as call:
+        leg = call.parameters["CallSid"]
+        await customer.subscribe(leg)
+        sid = str(call.send_message({"secret": "from the client"}))
+        await customer.asked("messages", Sid=sid)
+        received = await customer.send(leg, {"secret": "to the client"})
+        await state_of(customer, leg, received, "received")
+        await state_of(customer, leg, sid, "delivered")
+    await customer.asked("status", CallStatus="completed")
+    words = (b"from the client", b"to the client", bytes.fromhex(sid[2:]), bytes.fromhex(received[2:]))
+    assert {word for word in words if word in on_disk(server)} == set(words)
+    async with asyncio.timeout(10):
+        while (await ask(customer, "DELETE", f"Calls/{leg}.json"))[0] != 204:  # noqa: ASYNC110  # until it is over
+            await asyncio.sleep(0.02)
+    assert [word for word in words if word in on_disk(server)] == []
+
+
+def on_disk(server: Server) -> bytes:
+    """Every byte in the server's folder, its write-ahead logs included."""
+    return b"".join(path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file())
 
 
 async def test_a_recorded_delivery_tells_why_an_app_behind_a_proxy_refuses_it(

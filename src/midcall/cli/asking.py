@@ -62,6 +62,11 @@ def sid(text: str, prefix: str) -> str:
     return text
 
 
+def no_call(call: str | None) -> str | None:
+    """What to say when the server knows no such call."""
+    return None if call is None else f"no call {call} is known here; see: midcall calls list"
+
+
 def moment(text: str) -> str:
     """A time as the REST API takes it.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from midcall.cli import rest, tables
-from midcall.cli.asking import Asking, Call, Json, Limit, Since, chosen, moment, sid
+from midcall.cli.asking import Asking, Call, Json, Limit, Since, chosen, moment, no_call, sid
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
@@ -98,7 +98,7 @@ def list_(
         PageSize=min(limit, 1_000),
     )
     path = f"{asking.account}/Calls/{sid(call, 'CA')}/Deliveries.json"
-    pages = rest.pages(asking.server, asking.credentials, path, query, DeliveryPage)
+    pages = rest.pages(asking.server, asking.credentials, path, query, DeliveryPage, missing=no_call(call))
     rows = list(islice((row for page in pages for row in page.deliveries), limit))
     if json:
         for row in rows:
@@ -182,7 +182,8 @@ def redeliver(
       midcall deliveries redeliver CA0123456789abcdef0123456789abcdef KX0123456789abcdef0123456789abcdef
     """
     form = chosen(CallSid=sid(call, "CA"), MessageSid=sid(message, "KX"), Url=url, Method=method)
-    _start(form, subscription, json=json, data_dir=data_dir)
+    missing = f"{call} has no message {message} that can be sent; see: midcall messages list --call {call}"
+    _start(form, subscription, missing=missing, json=json, data_dir=data_dir)
 
 
 @group.command(cls=Command)
@@ -222,7 +223,7 @@ def replay(
         Url=url,
         Method=method,
     )
-    _start(form, subscription, json=json, data_dir=data_dir)
+    _start(form, subscription, missing=no_call(call), json=json, data_dir=data_dir)
 
 
 @group.command(cls=Command)
@@ -259,13 +260,16 @@ def stop(
     rest.delete(asking.server, asking.credentials, path, missing=f"{replay} does not run")
 
 
-def _start(form: dict[str, str], subscription: str | None, *, json: bool, data_dir: str | None) -> None:
+def _start(
+    form: dict[str, str], subscription: str | None, *, missing: str | None, json: bool, data_dir: str | None
+) -> None:
     from midcall.wire.records import StartedReplays
 
     if subscription is not None:
         form["SubscriptionSid"] = sid(subscription, "ZY")
+        missing = f"no such subscription {subscription} is known here; see: midcall subscriptions list"
     asking = Asking.of(data_dir)
-    body = rest.post(asking.server, asking.credentials, f"{asking.extension}/Replays.json", form)
+    body = rest.post(asking.server, asking.credentials, f"{asking.extension}/Replays.json", form, missing=missing)
     started = rest.read(body, StartedReplays).replays
     _show_replays(started, json=json, nothing="there is nothing to send")
 

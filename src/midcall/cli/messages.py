@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from midcall.cli import rest, tables
-from midcall.cli.asking import Asking, Call, Json, Limit, Since, chosen, moment, sid
+from midcall.cli.asking import Asking, Call, Json, Limit, Since, chosen, moment, no_call, sid
 from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
 
@@ -150,7 +150,7 @@ def send(
     text = sys.stdin.read().strip() if content == "-" else content
     path = f"{asking.account}/Calls/{sid(call, 'CA')}/UserDefinedMessages.json"
     form = chosen(Content=text, Identity=to_identity)
-    body = rest.post(asking.server, asking.credentials, path, form)
+    body = rest.post(asking.server, asking.credentials, path, form, missing=no_call(call))
     print(body.decode() if json else rest.read(body, MessageResource).sid)
 
 
@@ -167,7 +167,8 @@ def export(call: Call = None, since: Since = None, data_dir: DataDir = None) -> 
     asking = Asking.of(data_dir)
     query = chosen(CallSid=None if call is None else sid(call, "CA"), Since=None if since is None else moment(since))
     out = sys.stdout.buffer
-    for line in rest.lines(asking.server, asking.credentials, f"{asking.extension}/Messages.json", query):
+    path = f"{asking.extension}/Messages.json"
+    for line in rest.lines(asking.server, asking.credentials, path, query, missing=no_call(call)):
         out.write(line)
     out.flush()
 
@@ -189,7 +190,7 @@ def _messages(asking: Asking, call: str, query: dict[str, str]) -> Iterator[Mess
     from midcall.wire.records import MessagePage
 
     path = f"{asking.account}/Calls/{call}/UserDefinedMessages.json"
-    for page in rest.pages(asking.server, asking.credentials, path, query, MessagePage):
+    for page in rest.pages(asking.server, asking.credentials, path, query, MessagePage, missing=no_call(call)):
         yield from page.user_defined_messages
 
 

@@ -69,13 +69,15 @@ def delete(server: ServerInfo, credentials: Credentials, path: str, *, missing: 
         answer.read()
 
 
-def lines(server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
-    """Fetch JSON lines one by one, however many there are.
+def lines(
+    server: ServerInfo, credentials: Credentials, path: str, query: Mapping[str, str], *, missing: str | None = None
+) -> Iterator[bytes]:
+    """Fetch JSON lines one by one, however many there are; `missing` is what to say when there is nothing of the kind.
 
     Raises:
         Failure: the server cannot be reached, refuses, or stops before the end.
     """
-    with _asked(server, credentials, "GET", _target(path, query)) as answer:
+    with _asked(server, credentials, "GET", _target(path, query), missing=missing) as answer:
         yield from iter(answer.readline, b"")
 
 
