@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import pty
 import shlex
 import signal
 import sys
+import termios
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -251,3 +254,41 @@ async def test_the_python_library_runs_under_printed_variables(midcall: Midcall,
         env=ENVIRONMENT | told,
     )
     assert (await process.communicate())[0] == b"Made by Midcall\n"
+
+
+async def test_what_the_terminal_sends_reaches_the_program_once_and_what_others_send_as_well(data_dir: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('INT', flush=True))\n"
+        "print('foreground' if os.tcgetpgrp(0) == os.getpgrp() else 'background', os.isatty(1), flush=True)\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('USR1', flush=True) or os._exit(0))\n"
+        "while True: signal.pause()\n"
+    )
+    ours, terminal = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(*MIDCALL, "exec", "--data-dir", str(data_dir), "--", sys.executable, "-c", program),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    assert await line_from(ours) == "foreground True"
+    for _ in range(20):  # one that came twice could be lost in the other, but not each time
+        os.write(ours, b"\x03")
+        assert await line_from(ours) == "^CINT"
+    # Pending signals are taken in the order of their numbers: INT, were it passed on, would come before USR1.
+    process.send_signal(signal.SIGUSR1)
+    assert await line_from(ours) == "USR1"
+    assert await process.wait() == 0
+    os.close(ours)
+
+
+async def line_from(descriptor: int) -> str:
+    """The next line on a terminal."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += await asyncio.to_thread(os.read, descriptor, 1)
+    return line.decode().strip()

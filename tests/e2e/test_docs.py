@@ -23,7 +23,10 @@ from servers import ENVIRONMENT, Server
 from midcall.sdk import Device
 
 ROOT = Path(__file__).parents[2]
-HOW_TOS = ["README.md", "docs/howto/connect.md", "docs/howto/serve.md", "docs/howto/numbers.md"]
+HOW_TOS = [
+    "README.md",
+    *(f"docs/howto/{name}.md" for name in ("connect", "exec", "doctor", "serve", "numbers")),
+]
 RUN_S = 45.0
 SHELL = {"sh": "{}", "python": "python - <<'END'\n{}END\n", "js": "node - <<'END'\n{}END\n"}
 
