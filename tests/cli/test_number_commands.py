@@ -74,9 +74,11 @@ def test_a_number_is_added_shown_changed_and_removed(run: Run) -> None:
     assert (shown["number"], shown["attested"]) == (OFFICE, "TN-Validation-Passed-A")
     assert f"answered by  POST {VOICE}" in added.out
     assert run("numbers", "show", OFFICE) == run("numbers", "show", shown["sid"]) == added
+    assert run("numbers", "list").out == f"{OFFICE}\t{shown['sid']}\tPassed-A\tPOST {VOICE}\n"
     changed = run("numbers", "update", OFFICE, "--voice-url", "", "--friendly-name", "Night", "--stir-status", "")
     assert "answered by  nobody" in changed.out and "attested" not in changed.out
-    assert run("numbers", "list").out == f"{OFFICE}\t{shown['sid']}\tNight\t\tnobody\n"
+    assert "name         Night" in changed.out
+    assert run("numbers", "list").out == f"{OFFICE}\t{shown['sid']}\t\tnobody\n"
     assert run("numbers", "remove", OFFICE) == Done(0, "", "")
     assert run("numbers", "list") == Done(0, "", "")
 

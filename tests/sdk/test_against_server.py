@@ -72,13 +72,17 @@ class World:
         self.url = ""
         self.application_sid = ""
         self.callee = "bob"
+        self.by_way_of: tuple[str, str] | None = None  # what a client's call dials: caller id, and a phone number
 
     async def voice(self, request: web.Request) -> web.Response:
         fields = await request.post()
         parameter = f"<Parameter name='note' value={quoteattr(str(fields.get('Note', '')))}/>"
         client = f"<Client><Identity>{self.callee}</Identity>{parameter}</Client>"
-        action = f"action='{self.url}/after'"
-        twiml = f"<Response><Dial answerOnBridge='true' timeout='20' {action}>{client}</Dial></Response>"
+        attributes = f"answerOnBridge='true' timeout='20' action='{self.url}/after'"
+        twiml = f"<Response><Dial {attributes}>{client}</Dial></Response>"
+        if self.by_way_of is not None and str(fields["From"]).startswith("client:"):
+            caller, number = self.by_way_of
+            twiml = f"<Response><Dial {attributes} callerId='{caller}'><Number>{number}</Number></Dial></Response>"
         return web.Response(text=twiml, content_type="text/xml")
 
     async def after(self, request: web.Request) -> web.Response:
@@ -176,6 +180,22 @@ async def test_a_call_is_placed_answered_and_hung_up_by_the_callee(world):
     await accepted
     over = call.wait_for("disconnect", timeout=10)
     rung.disconnect()
+    await over
+    assert await asyncio.wait_for(world.statuses.get(), 10) == "completed"
+
+
+@pytest.mark.parametrize(("stir", "verified"), [("TN-Validation-Passed-A", True), ("No-TN-Validation", False)])
+async def test_a_call_by_way_of_a_phone_number_says_whether_its_caller_is_verified(world, stir, verified):
+    status, number = await world.post("/IncomingPhoneNumbers.json", AreaCode="212", VoiceUrl=f"{world.url}/voice")
+    assert status == 201
+    _, caller = await world.post("/IncomingPhoneNumbers.json", AreaCode="212", StirStatus=stir)
+    world.by_way_of = caller["phone_number"], number["phone_number"]
+    call, rung = await world.open()
+    assert rung.parameters["From"] == caller["phone_number"]
+    assert rung.caller_info.is_verified is verified
+    assert call.caller_info is None
+    over = rung.wait_for("disconnect", timeout=10)
+    call.disconnect()
     await over
     assert await asyncio.wait_for(world.statuses.get(), 10) == "completed"
 

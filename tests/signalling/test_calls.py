@@ -152,6 +152,14 @@ async def offer(edge: Edge, *clients: Client, leg: CallSid = LEG) -> list[Device
     return list(devices)
 
 
+async def test_an_invite_shows_its_client_all_that_is_known_of_the_caller(edge: Edge) -> None:
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    parameters = PARAMETERS | {"StirStatus": "TN-Validation-Passed-A"}
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters=parameters))
+    assert (await client.expect("invite", callsid=LEG))["parameters"] == parameters
+
+
 async def test_the_first_answer_wins_and_the_others_are_cancelled(edge: Edge) -> None:
     first, second = await edge.registered("bob"), await edge.registered("bob")
     devices = await offer(edge, first, second)

@@ -72,8 +72,8 @@ def list_(
         for row in rows:
             print(encode(row).decode())
         return
-    cells = [(row.phone_number, row.sid, row.friendly_name, row.stir_status, _answered_by(row)) for row in rows]
-    tables.show(("number", "sid", "name", "attested", "answered by"), cells, nothing="no numbers")
+    cells = [(row.phone_number, row.sid, _attested(row), _answered_by(row)) for row in rows]
+    tables.show(("number", "sid", "attested", "answered by"), cells, nothing="no numbers")
 
 
 @group.command(cls=Command)
@@ -209,6 +209,11 @@ def _answered_by(row: PhoneNumberResource) -> str:
     if row.voice_application_sid is not None:
         return row.voice_application_sid
     return f"{row.voice_method} {row.voice_url}" if row.voice_url else "nobody"
+
+
+def _attested(row: PhoneNumberResource) -> str:
+    """Without what most statuses begin with, which would fill half a line."""
+    return (row.stir_status or "").removeprefix("TN-Validation-")
 
 
 def _print(body: bytes, *, json: bool) -> None:
