@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -52,6 +52,10 @@ class Hook:
         return self.fields[name]
 
 
+async def _at_once(hook: Hook) -> None:
+    """The usual application thinks about nothing."""
+
+
 @dataclass(slots=True)
 class Customer:
     """The application behind a TwiML application sid. Paths: /voice, /status, /messages, /after, and any other.
@@ -59,6 +63,7 @@ class Customer:
     Attributes:
         twiml: TwiML per caller (`client:alice`) instead of the usual Dial of the `To` parameter.
         judge: the answer's status to a message callback, asked for each arrival; 204 when left out.
+        pause: awaited before a voice request is answered.
     """
 
     credentials: Credentials
@@ -67,6 +72,7 @@ class Customer:
     twiml: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     judge: Callable[[Hook], int] = lambda hook: 204
+    pause: Callable[[Hook], Awaitable[object]] = _at_once
     url: str = ""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _runner: web.AppRunner | None = None
@@ -104,6 +110,7 @@ class Customer:
             self.hooks.append(hook)
             self._changed.notify_all()
         if hook.path == "voice":
+            await self.pause(hook)
             return self._xml(self.twiml.get(hook["From"]) or self._dial(hook))
         if hook.path in self.pages:
             return self._xml(self.pages[hook.path])

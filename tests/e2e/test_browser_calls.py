@@ -7,7 +7,6 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
 from cables import Cable
 from customers import Customer
 from pairs import AUDIBLE, name
@@ -35,17 +34,6 @@ async def test_two_browsers_talk_and_every_callback_arrives_signed_and_in_order(
     assert [hook["SequenceNumber"] for hook in reported] == ["0", "1", "2", "3"]
     assert await customer.status_of(pair.parent) == "completed"
     assert await customer.status_of(pair.child) == "completed"
-
-
-async def test_a_muted_caller_is_silent_at_the_other_end(dial) -> None:
-    pair = await dial()
-    await pair.placed.mute()
-    await pair.placed.wait_for("mute")
-    await pair.answered.hear(0.5)
-    assert (await pair.answered.hear(1.0)).energy < AUDIBLE
-    await pair.placed.mute(False)
-    await pair.answered.hear(0.5)
-    assert (await pair.answered.hear(1.5)).energy > AUDIBLE
 
 
 async def test_digits_travel_in_the_audio_and_are_recorded_once_and_in_order(customer: Customer, dial) -> None:
@@ -195,26 +183,6 @@ async def test_a_token_update_in_mid_call_changes_nothing_for_the_call(customer:
     await pair.placed.wait_for("messageReceived")
 
 
-async def test_an_expired_token_is_refused_with_its_code(
-    customer: Customer, open_phone: Callable[..., Awaitable[Phone]]
-) -> None:
-    phone = await open_phone(name("late"))
-    await phone.start(customer.token(phone.name, ttl=-1), customer.credentials.signaling_host)
-    with pytest.raises(AssertionError):
-        await phone.register()
-    assert (await phone.wait_for("error")).data["code"] == 20104
-
-
-async def test_a_token_that_is_no_token_is_refused_with_its_code(
-    customer: Customer, open_phone: Callable[..., Awaitable[Phone]]
-) -> None:
-    phone = await open_phone(name("odd"))
-    await phone.start("invalid-token", customer.credentials.signaling_host)
-    with pytest.raises(AssertionError):
-        await phone.register()
-    assert (await phone.wait_for("error")).data["code"] == 20101
-
-
 async def test_a_cut_socket_is_resumed_and_nothing_sent_meanwhile_is_lost(
     customer: Customer, dial, server: Server
 ) -> None:
@@ -261,13 +229,6 @@ async def test_the_local_authority_is_trusted_without_any_flag(
     browser = await trusting_chromium(Path(customer.credentials.ca_file))
     pair = await dial(browser=browser)
     assert (await pair.placed.hear(1.5)).energy > AUDIBLE
-
-
-async def test_both_ends_that_prefer_opus_talk_opus(dial) -> None:
-    pair = await dial(codecPreferences=["opus", "pcmu"])
-    heard = await asyncio.gather(pair.placed.hear(1.5), pair.answered.hear(1.5))
-    assert all(each.energy > AUDIBLE for each in heard), heard
-    assert [each.codec.rpartition("/")[2].lower() for each in heard] == ["opus", "opus"]
 
 
 async def test_rest_calls_a_browser(customer: Customer, open_phone: Callable[..., Awaitable[Phone]]) -> None:

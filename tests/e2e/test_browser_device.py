@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from customers import Customer
+from customers import Customer, Hook
 from pairs import AUDIBLE, Pair, name
 from phones import Phone, PhoneCall, PhoneError
 
@@ -145,6 +146,30 @@ async def test_a_busy_device_that_allows_it_gets_a_second_call_and_changes_over(
     await pair.placed.wait_for("disconnect")
     assert (await placed.hear(1.0)).energy > AUDIBLE
     assert await second.status() == "open"
+
+
+async def test_a_call_that_comes_while_one_is_placed_can_be_accepted(customer: Customer, open_phone: OpenPhone) -> None:
+    """The SDK takes the sid of a `ringing` frame for the sid of every call it has."""
+    alice = await registered(customer, open_phone, "alice", allowIncomingWhileBusy=True)
+    carol, decided = await device(customer, open_phone, "carol"), asyncio.Event()
+
+    async def think_about_alice(hook: Hook) -> None:
+        if hook["From"] == f"client:{alice.name}":
+            await decided.wait()
+
+    customer.pause = think_about_alice
+    customer.twiml[f"client:{alice.name}"] = "<Response><Pause length='60'/></Response>"
+    own = await alice.connect()
+    await customer.asked("voice", From=f"client:{alice.name}")
+    placed = await carol.connect(To=alice.name)
+    await placed.wait_for("ringing")
+    decided.set()
+    await own.wait_for("ringing")
+    incoming = await alice.incoming()
+    assert (await incoming.properties())["parameters"]["CallSid"] != (await own.properties())["parameters"]["CallSid"]
+    await incoming.accept()
+    await placed.wait_for("accept")
+    assert (await placed.hear(1.0)).energy > AUDIBLE
 
 
 async def test_a_device_places_one_call_at_a_time(dial) -> None:

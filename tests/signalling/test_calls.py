@@ -317,3 +317,75 @@ async def test_a_client_without_media_is_known_as_one_while_its_call_lives(edge:
     edge.hub.hangup(leg)
     assert not edge.hub.declares_no_media(device)
     assert not edge.hub.declares_no_media(DeviceId("other"))
+
+
+async def placing(edge: Edge) -> tuple[Client, CallSid, DeviceId]:
+    """A registered client whose own call has no sid for it yet; the call's leg."""
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    await client.send("invite", callsid="TJS1", sdp=description(), twilio={})
+    await edge.until(lambda: edge.calls.placed)
+    return client, edge.calls.placed[-1].sid, device
+
+
+def invited(edge: Edge, device: DeviceId) -> None:
+    edge.hub.invite(device, Invite(leg=LEG, sdp="v=offer", parameters={}))
+
+
+@pytest.mark.parametrize("settled", ["ringing", "answer", "hangup"])
+async def test_an_invite_waits_until_the_call_that_its_client_is_placing_has_a_sid_or_is_over(
+    edge: Edge, settled: str
+) -> None:
+    """The SDK gives the sid of a `ringing` frame to every call on the socket."""
+    client, own, device = await placing(edge)
+    invited(edge, device)
+    edge.messages.add(LEG, "1")
+    match settled:
+        case "ringing":
+            edge.hub.ringing(own, None)
+        case "answer":
+            edge.hub.answer(own, "v=answer")
+        case _:
+            edge.hub.hangup(own)
+    await client.expect(settled)
+    await client.expect("invite", callsid=LEG)
+    await client.expect("message", callsid=LEG)
+    await client.nothing_more()
+
+
+async def test_an_invite_waits_no_longer_when_the_call_could_not_be_placed(edge: Edge) -> None:
+    edge.calls.gate.clear()
+    edge.calls.refusal = Refused(errors.APPLICATION_NOT_FOUND)
+    client = await edge.registered("bob")
+    (device,) = edge.hub.registered(ACCOUNT, "bob")
+    await client.send("invite", callsid="TJS1", sdp=description(), twilio={})
+    await edge.until(lambda: edge.calls.placed)
+    invited(edge, device)
+    edge.calls.gate.set()
+    assert {(await client.next())["type"] for _ in range(2)} == {"hangup", "invite"}
+
+
+async def test_an_invite_that_waits_for_a_call_is_dropped_when_its_own_leg_ends_or_is_taken(edge: Edge) -> None:
+    client, own, device = await placing(edge)
+    other = await edge.registered("bob")
+    other_device = edge.hub.registered(ACCOUNT, "bob")[-1]
+    taken = CallSid("CA" + "e" * 32)
+    invited(edge, device)
+    for each in (device, other_device):
+        edge.hub.invite(each, Invite(leg=taken, sdp="v=offer", parameters={}))
+    await other.expect("invite", callsid=taken)
+    await other.send("answer", callsid=taken, sdp=description(setup="active"))
+    await edge.until(lambda: edge.heard("answered"))
+    edge.hub.taken(taken, other_device)
+    edge.hub.hangup(LEG)
+    edge.hub.ringing(own, None)
+    await client.expect("ringing", callsid=own)
+    await client.nothing_more()
+
+
+async def test_a_client_that_goes_while_an_invite_waits_for_it_is_told_to_the_switch(edge: Edge) -> None:
+    client, _, device = await placing(edge)
+    invited(edge, device)
+    await client.drop()
+    await edge.until(lambda: edge.heard("device_gone"))
+    assert edge.heard("device_gone") == [("device_gone", LEG, device)]

@@ -53,11 +53,14 @@ class ScriptedCalls:
         self.heard: list[tuple[Any, ...]] = []
         self.placed: list[Placed] = []
         self.refusal: Refused | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.on_placed: Callable[[Placed], None] = lambda _: None
         self._changed = asyncio.Condition()
 
     async def place(self, placed: Placed) -> Call:
         self.placed.append(placed)
+        await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
         self.on_placed(placed)

@@ -21,6 +21,7 @@ from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import Bus, Clock, DeviceId, Entropy, Invite, Nudge, Trace, TraceEvent
 from midcall.signalling.carriage import Carriage, Line, ReconnectTokens, Role, Tracked
 from midcall.signalling.flush import Flusher
+from midcall.signalling.held import HeldInvites, is_placing
 from midcall.signalling.limits import Place, SignallingLimits
 from midcall.signalling.tracing import describe, leg_of
 from midcall.switch.calls import Calls
@@ -99,6 +100,7 @@ class Hub:
         self._registered: dict[tuple[AccountSid, str], dict[DeviceId, Line]] = {}
         self._legs: dict[CallSid, _Carried] = {}
         self._no_media: set[DeviceId] = set()
+        self._held = HeldInvites()
 
     def attach(self, calls: Calls, bus: Bus) -> None:
         """Close the circle: the switch knows the hub as its devices, the hub tells it what clients do."""
@@ -124,10 +126,14 @@ class Hub:
         return device in self._no_media
 
     def invite(self, device: DeviceId, invite: Invite) -> None:
-        """Offer a leg to a device, and flush the leg's messages to it. A device that has it already is left alone."""
+        """Offer a leg to a device, and flush the leg's messages to it. A device that has it already is left alone;
+        one that is placing a call is offered it a moment later."""
         line = self._lines.get(device)
         if line is None:
             self._soon(lambda: self.calls.device_gone(invite.leg, device))
+            return
+        if is_placing(line):
+            self._held.hold(device, invite)
             return
         carried = self._legs.setdefault(invite.leg, _Carried())
         if invite.leg in line.carriages or carried.holder is not None:
@@ -153,6 +159,7 @@ class Hub:
         carriage.announced = True
         carriage.line.send(signal.Ringing(call_sid=leg, sdp=sdp))
         self._flusher.wake(carriage)
+        self._offer_held(carriage.line)
 
     def answer(self, leg: CallSid, sdp: str | None) -> None:
         """Tell the holder that the leg is up, with a fresh reconnect token. A holder that is away learns it later."""
@@ -162,6 +169,7 @@ class Hub:
         carriage.answer_sdp = sdp or carriage.answer_sdp
         self._send_answer(carriage, sdp)
         self._flusher.wake(carriage)
+        self._offer_held(carriage.line)
 
     def taken(self, leg: CallSid, winner: DeviceId) -> None:
         """The winner holds the leg from now on, the other devices get `cancel`."""
@@ -182,6 +190,7 @@ class Hub:
 
     def hangup(self, leg: CallSid, code: int | None = None, message: str | None = None) -> None:
         """End the leg at its holder and forget it; devices that are only offered the leg get `cancel`."""
+        self._held.drop(leg)
         carried = self._legs.pop(leg, None)
         if carried is None:
             return
@@ -250,6 +259,8 @@ class Hub:
                 self.calls.away(carriage.leg)
             elif carriage.role is Role.OFFERED:
                 self.calls.device_gone(carriage.leg, carriage.device)
+        for invite in self._held.take(line.device):
+            self.calls.device_gone(invite.leg, line.device)
         if not any(carriage.device == line.device for carriage in carriages):
             self._no_media.discard(line.device)
 
@@ -585,12 +596,19 @@ class Hub:
     def _release(self, carriage: Carriage) -> None:
         """The leg is over for this device."""
         carriage.closed = True
-        if carriage.line is not None:
-            self._unhook(carriage, carriage.line)
-            carriage.line = None
+        line, carriage.line = carriage.line, None
+        if line is not None:
+            self._unhook(carriage, line)
+            self._offer_held(line)
         carriage.outbox.clear()
         if carriage.device not in self._lines and not self._carries_elsewhere(carriage.device):
             self._no_media.discard(carriage.device)
+
+    def _offer_held(self, line: Line | None) -> None:
+        """Offer what waited until the client's own call had its sid, or was over."""
+        if line is not None and not is_placing(line):
+            for invite in self._held.take(line.device):
+                self.invite(line.device, invite)
 
     def _carries_elsewhere(self, device: DeviceId) -> bool:
         if device not in self._no_media:
