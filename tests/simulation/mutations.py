@@ -15,10 +15,10 @@ from itertools import count, islice
 from typing import Any, Final
 from unittest.mock import patch
 
-from midcall.core import delivery
+from midcall.core import delivery, errors
 from midcall.core.delivery import Delivered, RetryAt
+from midcall.core.errors import Refused
 from midcall.core.messages import Appended, Entry, Log, check_leg
-from midcall.signalling import hub
 from midcall.signalling.connection import Connection
 from midcall.signalling.flush import Flusher
 from midcall.signalling.hub import Hub
@@ -303,7 +303,11 @@ def nothing_sent_again_after_a_resume() -> Iterator[None]:
 @mutation()
 def lost_answer_not_taken_from_the_resume() -> Iterator[None]:
     """A client that accepted a call and lost its socket is told that there is nothing to resume."""
-    with _patched((hub, "can_be_answer", lambda sdp: False)):
+
+    def refuse(*_: Any) -> None:
+        raise Refused(errors.RESUME_REFUSED)
+
+    with _patched((Hub, "_take", refuse)):
         yield
 
 
