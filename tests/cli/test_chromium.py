@@ -35,8 +35,9 @@ def server(certs: Path, *, address: str = "127.0.0.1") -> ServerInfo:
 
 
 def test_vendor_hosts_are_mapped_to_the_server_and_nothing_else_is(tmp_path: Path) -> None:
-    mapping, _, profile = flags(server(tmp_path), tmp_path / "profile")
+    mapping, _, space, profile = flags(server(tmp_path), tmp_path / "profile")
     assert mapping == "--host-resolver-rules=MAP *.twilio.com 127.0.0.1:8443"
+    assert space == "--ip-address-space-overrides=127.0.0.1:8443=public"
     assert profile == f"--user-data-dir={tmp_path / 'profile'}"
 
 
@@ -46,7 +47,7 @@ def test_a_server_that_listens_elsewhere_is_mapped_to_there(tmp_path: Path) -> N
 
 
 def test_the_pin_is_the_hash_of_the_servers_public_key_as_openssl_computes_it(tmp_path: Path) -> None:
-    _, pin, _ = flags(server(tmp_path), tmp_path)
+    _, pin, *_ = flags(server(tmp_path), tmp_path)
     key = subprocess.run(
         ["openssl", "x509", "-in", str(tmp_path / "server.pem"), "-pubkey", "-noout"], capture_output=True, check=True
     ).stdout
@@ -81,7 +82,7 @@ async def test_the_command_prints_the_flags_for_a_shell_and_for_programs(
     listed = json.loads((await midcall("doctor", "--chromium", "--json", "--data-dir", data_dir)).out)
     assert shlex.split(line) == listed
     assert f"127.0.0.1:{served.info['port']}" in listed[0]
-    assert listed[2] == f"--user-data-dir={served.data_dir / 'chromium'}"
+    assert listed[-1] == f"--user-data-dir={served.data_dir / 'chromium'}"
 
 
 async def test_without_a_server_there_are_no_flags(midcall: Midcall, tmp_path: Path) -> None:

@@ -42,7 +42,12 @@ NOWHERE = "MAP * ~NOTFOUND, EXCLUDE localhost"
 
 @asynccontextmanager
 async def launch(
-    playwright: Playwright, *, trust: Path | None = None, pin: str | None = None, hosts: str = ""
+    playwright: Playwright,
+    *,
+    trust: Path | None = None,
+    pin: str | None = None,
+    hosts: str = "",
+    spaces: str | None = None,
 ) -> AsyncIterator[Browser]:
     """A browser that finds localhost only.
 
@@ -50,10 +55,13 @@ async def launch(
         trust: PEM file of the one authority it believes; with neither this nor a pin it believes everybody.
         pin: the flag that makes it believe in one key.
         hosts: rules of Chromium's host resolver that come first.
+        spaces: the flag that says which addresses count as public.
     """
     if not os.access(CHROMIUM, os.X_OK):
         raise FileNotFoundError(f"no browser at {CHROMIUM}: run make deps, or set CHROMIUM")
     flags = [*FLAGS, f"--host-resolver-rules={f'{hosts}, ' if hosts else ''}{NOWHERE}"]
+    if spaces is not None:
+        flags.append(spaces)
     async with AsyncExitStack() as stack:
         home = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="midcall-home-", ignore_cleanup_errors=True))

@@ -38,14 +38,26 @@ DEAD_EDGE = "tokyo"
 """Its host leads to a port where nobody listens."""
 
 
+class Flags(NamedTuple):
+    """What `midcall doctor --chromium` prints, without the profile: Playwright has its own."""
+
+    rules: str
+    pin: str
+    spaces: str
+
+    @classmethod
+    def of(cls, server: Server) -> Flags:
+        info = msgspec.json.decode((server.data_dir / "server.json").read_bytes(), type=ServerInfo)
+        mapping, pin, spaces, _ = chromium.flags(info, Path("unused"))
+        return cls(mapping.partition("=")[2], pin, spaces)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mapped_chromium(server: Server, playwright: Playwright) -> AsyncIterator[Browser]:
-    """Started with what `midcall doctor --chromium` prints; one edge is dead, so that a list has to fall back."""
-    info = msgspec.json.decode((server.data_dir / "server.json").read_bytes(), type=ServerInfo)
-    mapping, pin, _ = chromium.flags(info, Path("ignored-playwright-has-its-own"))
-    rules = mapping.partition("=")[2]
+    """One edge is dead, so that a list has to fall back."""
+    flags = Flags.of(server)
     dead = f"MAP voice-js.{DEAD_EDGE}.twilio.com 127.0.0.1:1"
-    async with launch(playwright, pin=pin, hosts=f"{dead}, {rules}") as browser:
+    async with launch(playwright, pin=flags.pin, hosts=f"{dead}, {flags.rules}", spaces=flags.spaces) as browser:
         yield browser
 
 
@@ -248,6 +260,22 @@ async def test_a_preflight_test_without_options_reports_the_concrete_edge(custom
     assert (report["selectedEdge"], report["edge"]) == (ROAMING, "ashburn")
     assert report["stats"]["mos"]["average"] > 3
     assert report["samples"]
+
+
+async def test_a_page_of_a_public_site_is_let_through_to_the_server(
+    customer: Customer, server: Server, playwright: Playwright, site: str
+) -> None:
+    """Chromium keeps pages of public addresses away from loopback; here the page's own address counts as public."""
+    flags = Flags.of(server)
+    public_page = f"{urlsplit(site).port}=public"
+    kept_away = f"--ip-address-space-overrides=127.0.0.1:{public_page}"
+    for spaces, expected in ((f"{flags.spaces},127.0.0.1:{public_page}", True), (kept_away, False)):
+        async with launch(playwright, pin=flags.pin, hosts=flags.rules, spaces=spaces) as browser:
+            phone = await Phone.open(await browser.new_context(), site, name("public"))
+            await phone.start(customer.token(phone.name), None)
+            await phone.page.evaluate("void phone.register().catch(() => {})")
+            await phone.wait_for("registered" if expected else "error")
+            assert ((await phone.device())["state"] == "registered") is expected
 
 
 DEAD_MICROPHONE = """

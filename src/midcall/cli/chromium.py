@@ -44,8 +44,12 @@ def flags(server: ServerInfo, profile: Path) -> Sequence[str]:
     from midcall.certs.authority import Certificates
 
     pin = Certificates.in_folder(Path(server.ca_file).parent).spki_pin()
+    where = f"{server.address}:{server.port}"
     return (
-        f"--host-resolver-rules=MAP {VENDOR_HOSTS} {server.address}:{server.port}",
+        f"--host-resolver-rules=MAP {VENDOR_HOSTS} {where}",
         f"--ignore-certificate-errors-spki-list={pin}",
+        # Local Network Access: pages of public sites reach loopback only after a question that headless browsers
+        # answer with no. To this browser, this one server is as public as its page.
+        f"--ip-address-space-overrides={where}=public",
         f"--user-data-dir={profile}",
     )
