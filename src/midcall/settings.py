@@ -137,7 +137,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_port_max: Annotated[Port, _says("Last UDP port for audio.")] = 0
 
     # What clients are told about where they are
-    edge: Annotated[str, _says("Edge that clients see as `device.edge`; a name that their SDK knows.")] = "ashburn"
+    edge: Annotated[
+        str, _says("Edge that clients see as `device.edge` unless they asked for another by its host name.")
+    ] = "ashburn"
     region: Annotated[str, _says("Region that clients are told.")] = "US_EAST_VIRGINIA"
     home: Annotated[str, _says("Home that clients see as `device.home`, unless their token names one.")] = "us1"
 

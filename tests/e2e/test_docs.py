@@ -25,7 +25,10 @@ from midcall.sdk import Device
 ROOT = Path(__file__).parents[2]
 HOW_TOS = [
     "README.md",
-    *(f"docs/howto/{name}.md" for name in ("connect", "exec", "doctor", "serve", "numbers")),
+    *(
+        f"docs/howto/{name}.md"
+        for name in ("connect", "exec", "doctor", "serve", "numbers", "without-changing-the-page")
+    ),
 ]
 RUN_S = 45.0
 SHELL = {"sh": "{}", "python": "python - <<'END'\n{}END\n", "js": "node - <<'END'\n{}END\n"}
