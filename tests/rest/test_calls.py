@@ -117,7 +117,7 @@ async def test_parameters_without_effect_leave_a_warning_where_somebody_would_wa
     quiet = {"Record": "false", "Trim": "do-not-trim", "CallReason": "a reason", "MachineDetectionTimeout": "30"}
     await edge.ask("POST", "/Calls.json", NEW | quiet)
     assert not (await edge.store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows
-    loud = {"Record": "true", "MachineDetection": "Enable", "Byoc": "BY" + "b" * 32}
+    loud = {"Record": "true", "MachineDetection": "Enable", "Byoc": "BY" + "b" * 32, "SendDigits": "1"}
     answer = await edge.ask("POST", "/Calls.json", NEW | quiet | loud)
     (alert,) = (await edge.store.alerts(ACCOUNT, ANY_ALERT, PageRequest())).rows
     assert (alert.call_sid, alert.code, alert.level) == (answer.body["sid"], 20001, "warning")

@@ -50,10 +50,17 @@ async def create(api: Api, asked: Asked[NewCallForm]) -> CallResource:
     call = await api.calls.create(new)
     if form.url is not None and form.twiml is not None:
         await warn(api, call.account_sid, call.sid, URL_BEFORE_TWIML, "Url and Twiml were both sent; Url is used")
-    if inert := surprises(form):
-        names = ", ".join(f"{parameter.name} ({parameter.inert.why})" for parameter in inert if parameter.inert)
-        await warn(api, call.account_sid, call.sid, WITHOUT_EFFECT, f"Sent, and without effect here: {names}")
+    if inert := _without_effect(form):
+        await warn(api, call.account_sid, call.sid, WITHOUT_EFFECT, f"Sent, and without effect here: {inert}")
     return call_resource(call)
+
+
+def _without_effect(form: NewCallForm) -> str:
+    """What was asked for and will not happen, in words; empty when everything will."""
+    reasons = [f"{parameter.name} ({parameter.inert.why})" for parameter in surprises(form) if parameter.inert]
+    if form.send_digits and form.to.startswith(CLIENT):
+        reasons.append("SendDigits (digits are for phone numbers)")
+    return ", ".join(reasons)
 
 
 async def fetch(api: Api, asked: Asked[Nothing]) -> CallResource:
