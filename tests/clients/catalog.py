@@ -95,3 +95,6 @@ JAVA = [java("newest", "13.0.1"), java("minimum", "9.1.1")]
 GO = [go("newest", "1.31.0"), go("minimum", "1.1.1")]
 
 ALL = [*PYTHON, *NODE, *CLI, CURL, *JAVA, *GO]
+
+RECORDED = {"PHP": "twilio-php", "Ruby": "twilio-ruby", "C#": "twilio-csharp"}
+"""Libraries that are not run: by their name in the table, that in the record of their requests."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-pytest.register_assert_rewrite("clients.operations", "clients.client", "clients.table")
+pytest.register_assert_rewrite("clients.operations", "clients.client", "clients.table", "clients.recorded.replay")
 
 from clients.stage import Stage, stage  # noqa: E402
 

@@ -20,14 +20,13 @@ from typing import Any
 from customers import Hook
 
 from clients.programs import Program, run_sample
-from clients.stage import LISTED, Stage
+from clients.stage import LISTED, WAIT_S, Stage
 from midcall.sdk import Call, Device
 
 TWIML = "<Response><Pause length='60'/></Response>"
 OTHER_TWIML = "<Response><Pause length='50'/></Response>"
 CONTENT = '{"to": "you, grüße & 你好", "n": 1}'
 NO_CALL = "CA" + "0" * 32
-WAIT_S = 10.0
 
 Answer = Mapping[str, Any]
 

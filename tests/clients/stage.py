@@ -13,12 +13,13 @@ import aiohttp
 from customers import Credentials, Customer, Hook
 from servers import Server
 
-from midcall.sdk import Device
+from midcall.sdk import Call, Device
 from support.processes import ENVIRONMENT, MIDCALL
 from support.rest import basic
 
 LISTED = "client:nobody-here"
 LISTED_CALLS = 5
+WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,28 @@ class Stage:
         device = Device(token, host=self.credentials.signaling_host, ca_file=self.credentials.ca_file, media="none")
         await device.register()
         return device
+
+    @asynccontextmanager
+    async def live_call(self, name: str, *, after: int = 0) -> AsyncIterator[str]:
+        """Sid of a call in progress to a client of that name, after some that it took and ended."""
+        device = await self.connect(self.customer.token(name))
+        for _ in range(after):
+            (await self._answered(device, name)).disconnect()
+        yield (await self._answered(device, name)).parameters["CallSid"]
+        await device.destroy()
+
+    async def _answered(self, device: Device, name: str) -> Call:
+        rings = device.wait_for("incoming", timeout=WAIT_S)
+        twiml = "<Response><Pause length='60'/></Response>"
+        await self.customer.rest(
+            lambda client: client.calls.create(to=f"client:{name}", from_="client:shop", twiml=twiml)
+        )
+        call: Call = await rings
+        accepted = call.wait_for("accept", timeout=WAIT_S)
+        call.accept()
+        await accepted
+        await call.send_message({"content": "so it is in progress"})  # after the answer, on the same connection
+        return call
 
     async def key_opens(self, sid: str, secret: str) -> bool:
         """Whether REST accepts that key."""

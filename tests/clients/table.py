@@ -19,6 +19,7 @@ BEGIN, END = "<!-- table: printed by make compatibility -->\n", "<!-- end of tab
 LOCK = ROOT / "build" / "compatibility.lock"
 
 YES, NO, NOT_APPLICABLE = "yes", "**no**", "n/a"
+REPLAYED, PARSED, NOT_RECORDED = "replayed", "parsed", "–"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
 from midcall.core.calls import Status
@@ -135,25 +134,6 @@ async def test_the_library_raises_what_we_refuse(edge: Edge) -> None:
         assert refused(wrong.calls(CALL).fetch) == (401, 20003, "Unable to fetch record: Authenticate")
 
     await asyncio.to_thread(ask)
-
-
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore:The 'auth' parameter")  # the library's use
-async def test_the_asynchronous_library_works_too(edge: Edge) -> None:
-    for number in range(3):
-        await edge.calls.put(a_call(CallSid(f"CA{number:032x}"), from_="client:carol"))
-    async with AsyncTwilioHttpClient() as http:
-        client = library(edge, http_client=http)
-        assert (await client.calls(CALL).fetch_async()).sid == CALL
-        message = await client.calls(CALL).user_defined_messages.create_async(content='"hi"')
-        assert message.sid.startswith("KX")
-        listed = await client.calls.list_async(from_="client:carol", page_size=2)
-        assert len(listed) == 3
-        subscriptions = client.calls(CALL).user_defined_message_subscriptions
-        made = await subscriptions.create_async(callback="https://app.example/cb")
-        assert await client.calls(CALL).user_defined_message_subscriptions(made.sid).delete_async()
-        with pytest.raises(TwilioRestException) as raised:
-            await client.calls(UNKNOWN_CALL).fetch_async()
-        assert raised.value.code == 20404
 
 
 # curl
