@@ -62,6 +62,11 @@ def test_decisions_are_numbered_once_and_listed() -> None:
         assert re.match(rf"# {name[:4]} [A-Z`a-z]", first), first
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_the_marks_of_an_unfinished_merge(page: Path) -> None:
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     seen, todo = set(), [ROOT / "README.md"]
     while todo:
