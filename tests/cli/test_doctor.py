@@ -182,6 +182,27 @@ def test_an_authority_that_did_not_sign_is_told(served: Folder, tmp_path: Path) 
     assert found.state is State.WRONG
 
 
+def test_a_shell_that_does_not_trust_the_certificate_is_told_who_gives_it(
+    served: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = SimpleNamespace(**served.info)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    found = installation.trust(server)  # type: ignore[arg-type]
+    assert (found.state, "midcall exec" in str(found.fix)) == (State.NOTE, True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.info["ca_file"]))
+    assert installation.trust(server).state is State.OK  # type: ignore[arg-type]
+
+
+def test_a_server_that_is_not_ready_yet_is_no_server(run: Run, tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    folder.take()
+    try:
+        found = findings(run("doctor", "--format", "json", data_dir=folder.path))
+    finally:
+        folder.release()
+    assert "is not ready" in found["server"]["detail"]
+
+
 def test_the_flags_for_chromium_can_be_pasted(run: Run) -> None:
     done = run("doctor", "--chromium")
     assert done.code == 0

@@ -178,6 +178,26 @@ async def test_a_host_that_cannot_be_reached_is_told(start: Start) -> None:
     port = await start()
     assert b"127.0.0.1 cannot be reached" in await whole(port, connect("127.0.0.1:1"))
     assert b"no-such-host.invalid cannot be reached" in await whole(port, connect("no-such-host.invalid:443"))
+    assert b"is no name of a host" in await whole(port, connect("a" * 64 + ".test:443"))
+
+
+async def test_a_host_that_is_silent_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midcall.redirect.proxy.CONNECT_S", 0.01)
+    silent = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = await start(HTTPS_PROXY=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert b"midcall: shop.test does not answer within 0.01 s" in await whole(port, connect("shop.test:443"))
+        silent.set()
+
+
+async def test_a_client_that_is_silent_is_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midcall.redirect.proxy.HEAD_S", 0.01)
+    assert await whole(await start(), b"CONNECT ") == b""
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ def examine(
     except FolderUnusable as error:
         yield wrong("data folder", str(error), "Stop the server, then restore the file or delete the folder")
         return
+    if folder.is_held() and (server is None or credentials is None):
+        yield wrong("server", f"one holds {folder.path} and is not ready", "Wait a moment, or see its log")
+        return
     if server is None or credentials is None:
         yield wrong("server", f"none runs on {folder.path}", how_to_start(data_dir).capitalize())
         yield from ports(settings)
@@ -245,6 +248,7 @@ def running(server: ServerInfo, credentials: Credentials) -> Iterator[Finding]:
         yield wrong("clock", f"the server's differs by {off:.0f} s", "Set the clocks of both machines")
     for name in (urlsplit(server.https_url).hostname or "localhost", "api.twilio.com", "voice-js.roaming.twilio.com"):
         yield handshake(server, name)
+    yield trust(server)
     yield from application(server, credentials)
     yield from alerts(server, credentials)
 
@@ -278,6 +282,20 @@ def handshake(server: ServerInfo, name: str) -> Finding:
         return wrong(
             "TLS", f"{server.address} port {server.port}: {error}", "See the server's log; is a firewall between?"
         )
+
+
+def trust(server: ServerInfo) -> Finding:
+    """Whether programs of this shell trust the authority without being told to."""
+    host = urlsplit(server.https_url).hostname or "localhost"
+    try:
+        with (
+            socket.create_connection((server.address, server.port), PATIENCE_S) as raw,
+            ssl.create_default_context().wrap_socket(raw, server_hostname=host),
+        ):
+            return ok("trust", "programs of this shell trust the certificate")
+    except OSError:
+        fix = "Run them with midcall exec, or see docs/howto/connect.md: Certificates"
+        return note("trust", "programs of this shell do not trust the certificate by themselves", fix)
 
 
 class _Application(msgspec.Struct):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -183,8 +182,10 @@ async def _in_time(opening: Awaitable[T], host: str) -> T:
             return await opening
     except TimeoutError:
         raise NoWay(f"{host} does not answer within {CONNECT_S:g} s") from None
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # TLS errors are such, too
         raise NoWay(f"{host} cannot be reached: {error.strerror or error}") from None
+    except UnicodeError:  # the resolver's word for a label of more than 63 letters
+        raise NoWay(f"{host[:100]} is no name of a host") from None
 
 
 def _authority(text: str, default_port: int = 443) -> tuple[str, int]:
