@@ -171,7 +171,7 @@ class Switchboard:
             self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy, forgetful=forgetful
         )
         self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
-        Lines(self.legs, self.numbers, self.clock)
+        self.lines = Lines(self.legs, self.numbers, self.clock)
         self.calls = Calls(
             store=self.store,
             legs=self.legs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 from dataclasses import replace
 
@@ -14,7 +16,10 @@ from midcall.core.errors import Refused
 from midcall.core.numbers import PhoneNumber
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, PhoneNumberSid
 from midcall.ports import Join, Link, PageRequest, SendDigits
+from midcall.storage.memory import MemoryStore
 from midcall.switch.calls import CallUpdate, NewCall
+from midcall.switch.numbers import Numbers
+from midcall.testing.clock import ManualClock
 from support.switchboard import ACCOUNT, Switchboard
 
 OFFICE, CALLER, NOBODY = "+14155550100", "+14155550199", "+14155550111"
@@ -59,6 +64,29 @@ async def statuses(board: Switchboard, leg: CallSid) -> list[tuple[str, str | No
     return [(entry["CallStatus"], entry.get("SipResponseCode")) for entry in entries]
 
 
+class SlowStore(MemoryStore):
+    """Lets others in between a look and the write that follows it."""
+
+    async def phone_number_of(self, account: AccountSid, number: str) -> PhoneNumber | None:
+        found = await super().phone_number_of(account, number)
+        await asyncio.sleep(0)
+        return found
+
+
+async def test_those_who_ask_for_a_number_of_an_area_at_the_same_time_get_different_ones() -> None:
+    counting = itertools.count(1)
+
+    def entropy(size: int) -> bytes:
+        return bytes(2) if size == 2 else next(counting).to_bytes(size, "big")
+
+    use = Numbers(store=SlowStore(), clock=ManualClock(), entropy=entropy)
+    made = await asyncio.gather(*(use.add_in(ACCOUNT, "415", lambda number: number) for _ in numbers.FICTIONAL))
+    assert len({row.number for row in made}) == len(numbers.FICTIONAL)
+    with pytest.raises(Refused) as refused:
+        await use.add_in(ACCOUNT, "415", lambda number: number)
+    assert refused.value.rule.rest == (400, 21452)
+
+
 async def test_a_number_that_a_client_dials_rings_the_client_behind_it(board: Switchboard) -> None:
     number = await office(board, DIAL_BOB)
     bob = board.register("bob")
@@ -73,6 +101,9 @@ async def test_a_number_that_a_client_dials_rings_the_client_behind_it(board: Sw
     assert (rung.from_, rung.to) == (CALLER, "client:bob")
     assert {row.status for row in (child, called, rung, await board.row(alice))} == {Status.RINGING}
     assert board.devices.of(alice) == ["ringing"]
+
+    kinds = {event.kind: event.detail for event in await board.trace.timeline(ACCOUNT, child.sid, 100)}
+    assert kinds["line.reached"] == {"leg": called.sid}
 
     await board.answer(rung.sid, bob)
     for row in (child, called, rung):

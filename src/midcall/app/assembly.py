@@ -109,7 +109,7 @@ class App:
             trace=self.trace,
             first_sequence=settings.first_sequence,
         )
-        Lines(self.legs, self.numbers, self.clock)
+        self.lines = Lines(self.legs, self.numbers, self.clock)
         self.calls = Calls(
             store=self.store,
             legs=self.legs,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from midcall.core import events
 from midcall.core.alerts import Level
 from midcall.core.calls import Status
-from midcall.core.effects import LegEffect, LinkMedia, RaiseAlert, TellLeg
+from midcall.core.effects import LegEffect, LinkMedia, Note, RaiseAlert, TellLeg
 from midcall.core.moves import Move
 from midcall.core.sids import CallSid
 
@@ -64,6 +64,7 @@ class Line:
 
 def arrive(line: Line) -> Iterator[LegEffect]:
     """The number's leg begins."""
+    yield Note(kind="line.called", detail=(("by", line.other),))
     yield LinkMedia(line.other, line.caller)
     yield TellLeg(line.other, events.Reached())
 
@@ -73,6 +74,7 @@ def on_line(leg: Leg, line: Line, event: events.OfLine, now: float) -> Iterator[
     match event:
         case events.Reached():
             if leg.status is Status.QUEUED:
+                yield Note(kind="line.reached", detail=(("leg", line.other),))
                 yield from leg.ring(now)
         case events.Unreached(reason):
             if leg.status is Status.QUEUED:

@@ -24,11 +24,13 @@ _SIDS: Final = ("voice_application_sid", "sms_application_sid")
 
 async def create(api: Api, asked: Asked[NewPhoneNumberForm]) -> PhoneNumberResource:
     form = asked.form
+
+    def wanted(number: PhoneNumber) -> PhoneNumber:
+        return changed(number, form)
+
     if form.phone_number is not None:
-        number = await api.numbers.add(asked.account_sid, form.phone_number)
-    else:
-        number = await api.numbers.add_in(asked.account_sid, form.area_code or "")
-    return phone_number_resource(await api.numbers.put(changed(number, form)))
+        return phone_number_resource(await api.numbers.add(asked.account_sid, form.phone_number, wanted))
+    return phone_number_resource(await api.numbers.add_in(asked.account_sid, form.area_code or "", wanted))
 
 
 async def fetch(api: Api, asked: Asked[Nothing]) -> PhoneNumberResource:

@@ -168,7 +168,7 @@ class MemoryStore(MemoryFeedback):
         return True
 
     async def put_phone_number(self, number: PhoneNumber) -> None:
-        other = await self.phone_number_of(number.account_sid, number.number)
+        other = self._number(number.account_sid, number.number)
         if other is not None and other.sid != number.sid:
             raise Refused(errors.PHONE_NUMBER_TAKEN)
         self._phone_numbers[number.sid] = number
@@ -178,6 +178,9 @@ class MemoryStore(MemoryFeedback):
         return number if number is not None and number.account_sid == account else None
 
     async def phone_number_of(self, account: AccountSid, number: str) -> PhoneNumber | None:
+        return self._number(account, number)
+
+    def _number(self, account: AccountSid, number: str) -> PhoneNumber | None:
         rows = self._phone_numbers.values()
         return next((row for row in rows if (row.account_sid, row.number) == (account, number)), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from midcall.core import errors, numbers, sids
@@ -25,6 +26,9 @@ class Destination:
         return self.application or self.number
 
 
+Change = Callable[[PhoneNumber], PhoneNumber]
+
+
 class Numbers:
     """Use cases of phone numbers."""
 
@@ -33,18 +37,16 @@ class Numbers:
         self._clock = clock
         self._entropy = entropy
 
-    async def add(self, account: AccountSid, number: str) -> PhoneNumber:
-        """Make a number the account's. It is not stored before `put`.
+    async def add(self, account: AccountSid, number: str, changed: Change) -> PhoneNumber:
+        """Make a number the account's; `changed` gives it its settings.
 
         Raises:
-            Refused: PHONE_NUMBER_INVALID, PHONE_NUMBER_TAKEN.
+            Refused: PHONE_NUMBER_INVALID, PHONE_NUMBER_TAKEN, APPLICATION_NOT_FOUND.
         """
         if not numbers.is_e164(number):
-            raise Refused(errors.PHONE_NUMBER_INVALID, f"{number[:64]} is no number in E.164 format, like +15005550006")
-        if await self._store.phone_number_of(account, number) is not None:
-            raise Refused(errors.PHONE_NUMBER_TAKEN, f"{number} is not available: the account has it already")
+            raise Refused(errors.PHONE_NUMBER_INVALID, f"{number[:64]} is no number in E.164 format, like +14155550100")
         now = self._clock.now()
-        return PhoneNumber(
+        made = PhoneNumber(
             sid=PhoneNumberSid(sids.mint("PN", self._entropy(sids.ENTROPY_BYTES))),
             account_sid=account,
             number=number,
@@ -52,12 +54,13 @@ class Numbers:
             created_at=now,
             updated_at=now,
         )
+        return await self.put(changed(made))
 
-    async def add_in(self, account: AccountSid, area_code: str) -> PhoneNumber:
-        """Make a number of that area the account's: one that is kept free of people. It is not stored before `put`.
+    async def add_in(self, account: AccountSid, area_code: str, changed: Change) -> PhoneNumber:
+        """Make any number of an area the account's: one that is kept free of people.
 
         Raises:
-            Refused: AREA_CODE_INVALID, AREA_CODE_EXHAUSTED.
+            Refused: AREA_CODE_INVALID, AREA_CODE_EXHAUSTED, APPLICATION_NOT_FOUND.
         """
         if not numbers.is_area_code(area_code):
             raise Refused(errors.AREA_CODE_INVALID)
@@ -65,8 +68,13 @@ class Numbers:
         turn = int.from_bytes(self._entropy(2), "big") % len(subscribers)
         for subscriber in subscribers[turn:] + subscribers[:turn]:
             number = numbers.in_area(area_code, subscriber)
-            if await self._store.phone_number_of(account, number) is None:
-                return await self.add(account, number)
+            if await self._store.phone_number_of(account, number) is not None:
+                continue
+            try:
+                return await self.add(account, number, changed)
+            except Refused as refused:  # somebody else was quicker
+                if refused.rule is not errors.PHONE_NUMBER_TAKEN:
+                    raise
         raise Refused(errors.AREA_CODE_EXHAUSTED)
 
     async def put(self, number: PhoneNumber) -> PhoneNumber:
@@ -78,7 +86,12 @@ class Numbers:
         if number.voice_application_sid is not None:
             await self._application(number.account_sid, number.voice_application_sid)
         number = replace(number, updated_at=self._clock.now())
-        await self._store.put_phone_number(number)
+        try:
+            await self._store.put_phone_number(number)
+        except Refused as refused:
+            if refused.rule is errors.PHONE_NUMBER_TAKEN:
+                raise Refused(refused.rule, f"{number.number} is not available: the account has it already") from None
+            raise
         return number
 
     async def destination(self, account: AccountSid, number: str) -> Destination | None:
