@@ -15,6 +15,7 @@ from customers import Credentials
 from clients.operations import NO_CALL
 from clients.recorded import readers
 from clients.recorded.readers import Reader
+from support import strict
 from support.rest import basic
 
 RECORDED = Path(__file__).parents[2] / "contract" / "helper-requests.jsonl"
@@ -141,7 +142,10 @@ class Replay:
         path = path.replace(ACCOUNT, self._credentials.account_sid)
         url = yarl.URL(self._credentials.http_url + path, encoded=True)
         async with self._session.request(method, url, data=body.encode() or None, headers=sent) as answer:
-            return answer.status, await answer.text()
+            text = await answer.text()
+        found = list(strict.problems(method, path, answer.status, json.loads(text) if text else None))
+        assert not found, found
+        return answer.status, text
 
 
 def _fits(request: Request, method: str, ending: str) -> bool:
