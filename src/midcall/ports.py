@@ -730,13 +730,14 @@ class Trace(Protocol):
         """The newest events up to the limit, of some kinds or of all, oldest first."""
 
     async def forget(self, account: AccountSid, leg: CallSid) -> None:
-        """Delete the leg's timeline, as its call is deleted."""
+        """Delete the leg's timeline, and the insights beside it, as its call is deleted."""
 
     async def close(self) -> None: ...
 
 
 class InsightLog(Protocol):
-    """What clients tell about their calls. Lossy like the trace, and never on the message path."""
+    """What clients tell about their calls. Lossy like the trace, which forgets them with their call, and never on the
+    message path."""
 
     def record(self, insights: Sequence[Insight]) -> None:
         """Keep them if there is room. Never raises and never waits.
@@ -748,9 +749,6 @@ class InsightLog(Protocol):
         self, account: AccountSid, call: CallSid, where: InsightFilter, page: PageRequest
     ) -> PageResult[Insight]:
         """Insights of a call, the last recorded first; nothing when they cannot be read."""
-
-    async def forget(self, account: AccountSid, call: CallSid) -> None:
-        """Delete those of a call, as the call is deleted."""
 
     async def forget_strays(self, before: float) -> None:
         """Delete those that were received before then and never found their call."""

@@ -10,7 +10,7 @@ import pytest
 
 from midcall.core.insights import Insight, InsightFilter, Kind
 from midcall.core.sids import InsightSid
-from midcall.ports import InsightLog, PageRequest
+from midcall.ports import InsightLog, PageRequest, Trace
 from midcall.storage.trace import MemoryTrace, SqliteTrace
 from support.records import ACCOUNT, LEG, NOW, account_sid, call_sid
 
@@ -35,10 +35,15 @@ def insight(number: int, **changes: object) -> Insight:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[InsightLog]:
-    trace = MemoryTrace() if request.param == "memory" else SqliteTrace.open(tmp_path / "trace.db")
-    yield trace.insights
-    await trace.close()
+async def trace(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MemoryTrace | SqliteTrace]:
+    opened = MemoryTrace() if request.param == "memory" else SqliteTrace.open(tmp_path / "trace.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def log(trace: MemoryTrace | SqliteTrace) -> InsightLog:
+    return trace.insights
 
 
 async def listed(log: InsightLog, where: InsightFilter = ALL, page: PageRequest | None = None) -> list[Insight]:
@@ -91,9 +96,9 @@ async def test_an_insight_from_before_the_call_had_a_sid_finds_its_call(
     assert {row.sid for row in await listed(log)} == {insight(1).sid, insight(2).sid}
 
 
-async def test_a_forgotten_call_has_no_insights_and_others_keep_theirs(log: InsightLog) -> None:
+async def test_a_forgotten_call_has_no_insights_and_others_keep_theirs(trace: Trace, log: InsightLog) -> None:
     log.record([insight(1), insight(2, call_sid=call_sid(2))])
-    await log.forget(ACCOUNT, LEG)
+    await trace.forget(ACCOUNT, LEG)
     assert await listed(log) == []
     assert (await log.insights(ACCOUNT, call_sid(2), ALL, PageRequest())).rows
 

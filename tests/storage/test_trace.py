@@ -9,7 +9,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from midcall.ports import TraceEvent
+from midcall.core.insights import Insight, InsightFilter, Kind
+from midcall.core.sids import InsightSid
+from midcall.ports import PageRequest, TraceEvent
 from midcall.storage.trace import MemoryTrace, SqliteTrace
 from support.records import ACCOUNT, LEG, NOW
 
@@ -65,6 +67,53 @@ async def test_a_full_file_gives_up_its_oldest_events_and_grows_no_further(path:
     assert kept[-1].at == NOW + 1_499
     assert 100 < len(kept) < 600
     assert file_size(path) < limit * 1.5
+
+
+async def test_insights_count_to_the_size_of_the_file_and_the_oldest_of_them_go_too(path: Path) -> None:
+    limit = 400_000
+    trace = SqliteTrace.open(path, file_bytes=limit)
+    for burst in range(30):
+        trace.insights.record([insight(burst * 50 + number) for number in range(50)])
+        trace.record(EVENT)
+        await trace.timeline(ACCOUNT, LEG, 1)
+    kept = await trace.insights.insights(ACCOUNT, LEG, InsightFilter(), PageRequest(size=2_000))
+    await trace.close()
+    assert kept.rows[0] == insight(1_499)
+    assert 100 < len(kept.rows) < 1_000
+    assert file_size(path) < limit * 1.5
+
+
+async def test_insights_that_find_no_room_are_counted_and_lists_of_a_closed_file_are_empty(path: Path) -> None:
+    trace = SqliteTrace.open(path)
+    await trace.close()
+    trace.insights.record([insight(1), insight(2)])
+    assert trace.insights.dropped == 2
+    assert (await trace.insights.insights(ACCOUNT, LEG, InsightFilter(), PageRequest())).rows == ()
+
+
+async def test_insights_outlive_the_server(path: Path) -> None:
+    trace = SqliteTrace.open(path)
+    trace.insights.record([insight(1)])
+    await trace.close()
+    again = SqliteTrace.open(path)
+    assert list((await again.insights.insights(ACCOUNT, LEG, InsightFilter(), PageRequest())).rows) == [insight(1)]
+    await again.close()
+
+
+def insight(number: int) -> Insight:
+    return Insight(
+        sid=InsightSid(f"EV{number:032x}"),
+        account_sid=ACCOUNT,
+        call_sid=LEG,
+        temporary_sid="TJS1",
+        kind=Kind.EVENT,
+        group="connection",
+        name="muted",
+        level="info",
+        at=NOW + number,
+        received_at=NOW + number,
+        payload=b'{"x": "' + b"y" * 400 + b'"}',
+    )
 
 
 async def test_what_cannot_be_written_down_does_not_lose_the_line(path: Path) -> None:

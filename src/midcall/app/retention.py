@@ -74,9 +74,7 @@ class Retention:
             surplus = await self._store.surplus(account, self._keep_messages, limit - len(over))
             over += [sid for sid in surplus if sid not in over]
         for sid in over:
-            # first: a call that is still there is found again
-            await self._trace.forget(account, sid)
-            await self._insights.forget(account, sid)
+            await self._trace.forget(account, sid)  # first: a call that is still there is found again
             await self._store.delete_call(account, sid)
         return len(over)
 

@@ -53,7 +53,8 @@ class MemoryInsights:
         mine = (insight for insight in self._kept if insight.call_sid == call and insight.account_sid == account)
         return page_of(mine, where.takes, lambda insight: insight.sid, page)
 
-    async def forget(self, account: AccountSid, call: CallSid) -> None:
+    def forget(self, account: AccountSid, call: CallSid) -> None:
+        """Delete those of a call."""
         self._keep(lambda insight: insight.call_sid != call or insight.account_sid != account)
 
     async def forget_strays(self, before: float) -> None:
@@ -66,7 +67,7 @@ class MemoryInsights:
 
 
 class SqliteInsights:
-    """Insights in the file of a trace, on its thread; the trace bounds the file and closes it."""
+    """Insights in the file of a trace, on its thread; the trace bounds the file, forgets calls, and closes it."""
 
     def __init__(self, worker: Jobs) -> None:
         self._worker = worker
@@ -106,11 +107,8 @@ class SqliteInsights:
         except Refused:
             return _NOTHING
 
-    async def forget(self, account: AccountSid, call: CallSid) -> None:
-        await self._worker.submit(partial(_run, name="forget_insights", bindings=(call, account)), scrub=True)
-
     async def forget_strays(self, before: float) -> None:
-        await self._worker.submit(partial(_run, name="forget_strays", bindings=(before,)), scrub=True)
+        await self._worker.submit(partial(_forget_strays, before=before), scrub=True)
 
 
 def _insert(db: apsw.Connection, insights: Sequence[Insight]) -> None:
@@ -128,8 +126,8 @@ def _to_be_named(insights: Sequence[Insight]) -> set[tuple[AccountSid, str]]:
     return {(each.account_sid, each.temporary_sid) for each in insights if each.temporary_sid is not None}
 
 
-def _run(db: apsw.Connection, name: str, bindings: tuple[str | float, ...]) -> None:
-    db.execute(_SQL[name], bindings)
+def _forget_strays(db: apsw.Connection, before: float) -> None:
+    db.execute(_SQL["forget_strays"], (before,))
 
 
 def _row(insight: Insight) -> Row:

@@ -68,6 +68,7 @@ class MemoryTrace:
         kept = [e for e in self._events if e.leg_sid != leg or e.account_sid != account]
         self._events.clear()
         self._events.extend(kept)
+        self.insights.forget(account, leg)
 
     async def close(self) -> None:
         return
@@ -244,3 +245,4 @@ def _timeline(
 
 def _forget(db: apsw.Connection, account: AccountSid, leg: CallSid) -> None:
     db.execute(_TRACE_SQL["forget"], (leg, account))
+    db.execute(_TRACE_SQL["forget_insights"], (leg, account))

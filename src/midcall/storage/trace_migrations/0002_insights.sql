@@ -15,5 +15,6 @@ CREATE TABLE insights (
     payload BLOB NOT NULL
 ) STRICT;
 CREATE INDEX insights_by_leg ON insights (leg, row) WHERE leg IS NOT NULL;
-CREATE INDEX insights_by_temporary ON insights (account, temporary) WHERE temporary IS NOT NULL;
-CREATE INDEX insights_without_leg ON insights (received_at) WHERE leg IS NULL;
+CREATE INDEX insights_named ON insights (account, temporary) WHERE leg IS NOT NULL AND temporary IS NOT NULL;
+CREATE INDEX insights_unnamed ON insights (account, temporary) WHERE leg IS NULL;
+CREATE INDEX insights_strayed ON insights (received_at) WHERE leg IS NULL;
