@@ -72,6 +72,16 @@ async def test_other_hosts_are_refused_with_the_way_that_reaches_them(server: Ru
     writer.close()
 
 
+async def test_a_plain_request_for_another_host_is_refused_and_not_answered_as_our_own(server: Running) -> None:
+    async with aiohttp.ClientSession() as client:
+        async with client.get("http://example.com/healthz", proxy=server.info.http_url) as answer:
+            assert answer.status == 403
+            assert "example.com is not a host of the vendor" in await answer.text()
+        for own in ("http://api.twilio.com/healthz", "http://localhost:1/healthz"):
+            async with client.get(own, proxy=server.info.http_url) as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
+
+
 async def test_the_tls_port_is_no_proxy(server: Running) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as client:
         with pytest.raises(aiohttp.ClientHttpProxyError) as raised:

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from midcall.app.tunnels import Tunnels
-from midcall.rest.edge import CONNECT
+from midcall.rest.edge import PROXYING
 
 LOOPBACK: Final = "127.0.0.1"
 BACKLOG: Final = 1024
@@ -118,7 +118,7 @@ class Sites:
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,
         )
-        application[CONNECT] = Tunnels(tls, lambda: _protocol(runner)).handle
+        application[PROXYING] = Tunnels(tls, lambda: _protocol(runner)).handle
         await runner.setup()
         try:
             await web.SockSite(runner, sockets.tls, ssl_context=tls, backlog=BACKLOG).start()

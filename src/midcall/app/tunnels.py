@@ -1,4 +1,4 @@
-"""CONNECT on the plain port, for programs that are told by `midcall exec --print-env` to use it as their proxy.
+"""The plain port as a proxy for the vendor's hosts, for programs that `midcall exec --print-env` has told to use it.
 
 The tunnel ends here: TLS begins on the same connection, with a certificate for the vendor's host, and the application
 that answers everywhere else answers inside.
@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from midcall.core.vendor import is_vendor_host
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 """Exactly this, without headers: PHP takes any header here for the answer of the API."""
 HANDSHAKE_S: Final = 10.0
+_OWN: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 ELSEWHERE: Final = (
     "midcall: {host} is not a host of the vendor, and this server is no proxy for others. "
     "Run the program with `midcall exec -- COMMAND` instead, which lets it reach them.\n"
@@ -28,7 +29,7 @@ ELSEWHERE: Final = (
 
 
 class Tunnels:
-    """Serves CONNECT.
+    """Serves CONNECT, and refuses what is for others.
 
     Args:
         tls: the context of the TLS port.
@@ -39,12 +40,18 @@ class Tunnels:
         self._tls = tls
         self._inside = inside
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Begin TLS after the answer, and come back when the connection has ended."""
+    async def handle(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer CONNECT and requests for whole URLs; None: an ordinary request, whatever its target looks like."""
         host = request.url.host or ""
-        outside = request.transport
-        if request.secure or outside is None or not is_vendor_host(host):
-            raise web.HTTPForbidden(text=ELSEWHERE.format(host=host[:100]))
+        if request.method != hdrs.METH_CONNECT:
+            if "://" not in request.raw_path or is_vendor_host(host) or host in _OWN:
+                return None
+        elif not request.secure and request.transport is not None and is_vendor_host(host):
+            return await self._tunnel(request, request.transport, host)
+        raise web.HTTPForbidden(text=ELSEWHERE.format(host=host[:100]))
+
+    async def _tunnel(self, request: web.Request, outside: asyncio.Transport, host: str) -> web.StreamResponse:
+        """Begin TLS after the answer, and come back when the connection has ended."""
         inside = _Inside(self._inside())
         outside.write(ESTABLISHED)
         try:

@@ -87,10 +87,13 @@ def _run(command: list[str], folder: Folder, server: ServerInfo, credentials: Cr
         tempfile.TemporaryDirectory(prefix="midcall-exec-", ignore_cleanup_errors=True) as own,
         child.beside(serving(lambda: _home(folder), upstreams)) as port,
     ):
-        made = files.write(Path(own), Path(server.ca_file), os.environ)
+        try:
+            made = files.write(Path(own), Path(server.ca_file), os.environ)
+            if chromium.is_chromium(command[0]):
+                command = [command[0], *chromium.flags(server, Path(own) / "chromium"), *command[1:]]
+        except (OSError, ValueError) as error:
+            raise Failure(f"what {command[0]} needs cannot be prepared in {own}: {error}") from None
         told = variables(host=LOOPBACK, port=port, credentials=credentials, files=made, environment=os.environ)
-        if chromium.is_chromium(command[0]):
-            command = [command[0], *chromium.flags(server, Path(own) / "chromium"), *command[1:]]
         try:
             return child.run(command, _applied(told), mask)
         except OSError as error:
@@ -118,7 +121,7 @@ def _served(folder: Folder, server: ServerInfo, credentials: Credentials) -> Var
     try:
         made = files.write(folder.path / "exec", Path(server.ca_file), os.environ)
     except OSError as error:
-        raise Failure(f"{folder.path / 'trust'} cannot be written: {error.strerror}") from None
+        raise Failure(f"{folder.path / 'exec'} cannot be written: {error.strerror}") from None
     return variables(host=LOOPBACK, port=server.http_port, credentials=credentials, files=made, environment=os.environ)
 
 

@@ -46,6 +46,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], mask: set[signal
     Raises:
         OSError: it cannot be started.
     """
+    if (early := signal.sigpending() & _PASSED) and (number := signal.sigwait(early)):
+        return 128 + number  # somebody has changed his mind before there was anything to stop
     pid = os.posix_spawnp(command[0], list(command), environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON)
     while True:
         caught = signal.sigwaitinfo(_PASSED | {signal.SIGCHLD})

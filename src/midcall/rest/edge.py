@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 
 HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-CONNECT: Final[web.AppKey[HttpHandler]] = web.AppKey("connect")
-"""Who answers CONNECT, if anybody. Its target is no path, so no route finds it."""
+Proxying = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+
+PROXYING: Final[web.AppKey[Proxying]] = web.AppKey("proxying")
+"""Who answers requests of clients that take us for a proxy, whose targets are no paths; None leaves one to us."""
 
 JSON_TYPE: Final = "application/json;charset=utf-8"
 REQUEST_ID: Final = web.RequestKey("request id", str)
@@ -78,8 +80,10 @@ class Edge:
         @web.middleware
         async def envelope(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
             unknown = request.match_info.http_exception
-            if unknown is not None and request.method == hdrs.METH_CONNECT and CONNECT in request.app:
-                return await request.app[CONNECT](request)
+            if request.raw_path[:1] != "/" and PROXYING in request.app:
+                answer = await request.app[PROXYING](request)
+                if answer is not None:
+                    return answer
             if not request.path.startswith(API_PATHS) and unknown is None:
                 return await handler(request)
             return await self._enveloped(request, handler)
