@@ -95,6 +95,15 @@ async def test_closing_commits_what_nobody_waited_for_and_leaves_one_file(store:
     await again.close()
 
 
+async def test_the_newest_messages_of_an_ended_leg_are_not_kept_in_memory(store: SqliteStore) -> None:
+    await add_call(store)
+    appended = await store.append_message(draft(1, log=Log.TO_CLIENT), LIMITS)
+    assert store._tails.after(LEG, 0, 10) == [appended.entry]
+    await end_call(store)
+    assert store._tails.after(LEG, 0, 10) is None
+    assert await store.entries_after(LEG, Log.TO_CLIENT, 0, 10) == [appended.entry]
+
+
 async def test_a_closed_store_refuses_and_can_be_closed_again(store: SqliteStore) -> None:
     await asyncio.gather(store.close(), store.close())
     await unavailable(store.put_account(account()))

@@ -13,7 +13,7 @@ from midcall.core.messages import Limits, Log
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import Nudge
 from midcall.storage.memory import MemoryStore
-from midcall.switch.messages import ClientMessage
+from midcall.switch.messages import BUCKETS_KEPT, ClientMessage
 from support.switchboard import ACCOUNT, Switchboard
 
 RING_BOB = '<Response><Dial answerOnBridge="true"><Client>bob</Client></Dial></Response>'
@@ -197,3 +197,13 @@ async def test_messages_that_a_crash_left_behind_are_listed_too(board: Switchboa
     await after.calls.recover()
     assert [lost.reason for lost in await after.store.undelivered(ACCOUNT, alice, 10)] != []
     assert await after.alerts() == [32700]
+
+
+async def test_what_is_known_of_the_pace_of_a_call_does_not_outlive_it_for_long(board: Switchboard) -> None:
+    for number in range(3 * BUCKETS_KEPT):
+        board.messages._take_token(CallSid(f"CA{number:032x}"), Log.TO_CLIENT)
+        board.clock.advance(0.01)
+    assert len(board.messages._buckets) <= BUCKETS_KEPT
+    for number in range(3 * BUCKETS_KEPT):  # all of them in the same second
+        board.messages._take_token(CallSid(f"CA{number + 2**32:032x}"), Log.TO_CLIENT)
+    assert len(board.messages._buckets) > 3 * BUCKETS_KEPT

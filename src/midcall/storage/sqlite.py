@@ -166,10 +166,17 @@ class SqliteStore(SqliteFeedback):
     # calls and actors
 
     async def save(self, transition: Transition) -> None:
+        self._let_go_of_ended(transition)
         await self._writer.submit(partial(calls.save, transition=transition))
 
     def save_soon(self, transition: Transition) -> None:
+        self._let_go_of_ended(transition)
         self._writer.submit_soon(partial(calls.save, transition=transition))
+
+    def _let_go_of_ended(self, transition: Transition) -> None:
+        """Nobody is sent to any more where a leg has ended, so that its newest messages need not stay in memory."""
+        if transition.call is not None and transition.call.status.is_final:
+            self._tails.forget(transition.call.sid)
 
     async def load(self, owner: str) -> Saved | None:
         return await self._writer.submit(partial(calls.load, owner=owner))

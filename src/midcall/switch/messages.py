@@ -41,8 +41,8 @@ MAX_CONTENT_TYPE_CHARS: Final = 256
 TIMINGS_KEPT: Final = 10_000
 """Messages of which the time of their commit is known."""
 
-BUCKETS_KEPT: Final = 10_000
-"""Rate buckets before full ones are thrown away."""
+BUCKETS_KEPT: Final = 1_000
+"""Rate buckets before full ones are thrown away, or twice as many as were busy then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,7 @@ class Messages:
         self._entropy = entropy
         self._limits = limits
         self._buckets: dict[tuple[CallSid, Log], Bucket] = {}
+        self._most_buckets = BUCKETS_KEPT
         self._stored_at: dict[str, float] = {}
 
     async def accept_from_client(self, account: AccountSid, leg: CallSid, message: ClientMessage) -> Appended:
@@ -313,8 +314,9 @@ class Messages:
         rate = float(self._limits.per_second)
         bucket = self._buckets.get((leg, log))
         if bucket is None:
-            if len(self._buckets) >= BUCKETS_KEPT:
+            if len(self._buckets) >= self._most_buckets:
                 self._buckets = {key: kept for key, kept in self._buckets.items() if now - kept.counted_at < 1}
+                self._most_buckets = max(BUCKETS_KEPT, 2 * len(self._buckets))
             bucket = self._buckets[leg, log] = Bucket(rate, now)
         if not bucket.take(per_second=rate, now=now):
             raise Refused(errors.RATE_EXCEEDED, retry_after=1.0)
