@@ -273,6 +273,7 @@ def test_a_takeover_answers_the_leg_with_an_offer_of_its_own() -> None:
     assert world.of(sid, AcceptAnswer) == []
     assert world.of(sid, AnswerOffer, ShowTaken) == [AnswerOffer("an offer"), ShowTaken("bob-phone")]
     assert world.shown(sid) == [ShowAnswer("answer to an offer")]
+    assert notes(world, sid) == ["leg.taken_over"]
 
 
 @pytest.mark.parametrize("device", ["stranger", "bob-laptop"])

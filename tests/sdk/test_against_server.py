@@ -184,6 +184,29 @@ async def test_a_call_is_placed_answered_and_hung_up_by_the_callee(world):
     assert await asyncio.wait_for(world.statuses.get(), 10) == "completed"
 
 
+async def test_another_device_takes_a_ringing_call_over(world):
+    call, rung = await world.ringing()
+    cancelled, accepted = rung.wait_for("cancel", timeout=10), call.wait_for("accept", timeout=10)
+    taken = await world.device(world.callee).connect(connect_token=rung.connect_token)
+    await asyncio.gather(taken.wait_for("accept", timeout=10), cancelled, accepted)
+    assert (taken.parameters, taken.custom_parameters) == (rung.parameters, rung.custom_parameters)
+    received = taken.wait_for("messageReceived", timeout=10)
+    sid = taken.parameters["CallSid"]
+    assert (await world.post(f"/Calls/{sid}/UserDefinedMessages.json", Content='{"for":"the taker"}'))[0] == 201
+    assert (await received).content == {"for": "the taker"}
+    over = taken.wait_for("disconnect", timeout=10)
+    call.disconnect()
+    await over
+
+
+async def test_a_stranger_takes_no_ringing_call_over(world):
+    call, rung = await world.ringing()
+    stranger = await world.device("mallory").connect(connect_token=rung.connect_token)
+    refused: VoiceError = await stranger.wait_for("error", timeout=10)
+    assert refused.code == 31209
+    assert (call.status(), rung.status()) == ("ringing", "pending")
+
+
 @pytest.mark.parametrize(("stir", "verified"), [("TN-Validation-Passed-A", True), ("No-TN-Validation", False)])
 async def test_a_call_by_way_of_a_phone_number_says_whether_its_caller_is_verified(world, stir, verified):
     status, number = await world.post("/IncomingPhoneNumbers.json", AreaCode="212", VoiceUrl=f"{world.url}/voice")

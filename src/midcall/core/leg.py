@@ -221,6 +221,7 @@ class Leg:
             case events.TakenOver(device, offer, resume_window_s):
                 if self.status is Status.RINGING and device in self.offered:
                     self.resume_window_s = resume_window_s
+                    yield Note(kind="leg.taken_over")
                     yield from self._answered(device, AnswerOffer(offer), now)
             case events.Rejected(device):
                 if self.status is Status.RINGING and device in self.offered:
