@@ -279,6 +279,47 @@ async def test_an_application_may_name_the_one_api_version(edge: Edge) -> None:
     assert (made.status, made.body["api_version"]) == (201, "2010-04-01")
 
 
+# keys, by the newer API
+
+
+async def test_the_newer_key_api_has_the_same_keys(edge: Edge) -> None:
+    made = await edge.ask("POST", "/v1/Keys", {"AccountSid": ACCOUNT, "FriendlyName": "new"})
+    assert made.status == 201
+    assert set(made.body) == {"sid", "friendly_name", "date_created", "date_updated", "secret", "policy"}
+    path = f"/v1/Keys/{made.body['sid']}"
+    assert (await edge.ask("GET", f"{A}/Keys/{made.body['sid']}.json")).body["friendly_name"] == "new"
+    assert (await edge.ask("POST", path, {"FriendlyName": "newer"})).body["friendly_name"] == "newer"
+    assert "secret" not in (await edge.ask("GET", path)).body
+    page = (await edge.ask("GET", f"/v1/Keys?AccountSid={ACCOUNT}&PageSize=1")).body
+    assert [row["sid"] for row in page["keys"]] == [made.body["sid"]]
+    assert page["meta"]["next_page_url"].startswith(f"{edge.base_url}/v1/Keys?AccountSid={ACCOUNT}&PageSize=1&Page=1")
+    assert (await edge.ask("DELETE", path)).status == 204
+    assert (await edge.ask("GET", path)).refused == (404, 20404)
+
+
+async def test_the_newer_key_api_reaches_subaccounts_and_nobody_else(edge: Edge) -> None:
+    sub = (await edge.ask("POST", "/2010-04-01/Accounts.json")).body["sid"]
+    key = (await edge.ask("POST", "/v1/Keys", {"AccountSid": sub})).body["sid"]
+    assert (await edge.ask("GET", f"/v1/Keys/{key}")).status == 200
+    assert [row["sid"] for row in (await edge.ask("GET", f"/v1/Keys?AccountSid={sub}")).body["keys"]] == [key]
+    assert (await edge.ask("POST", "/v1/Keys", {"AccountSid": OTHER})).refused == (401, 20003)
+    assert (await edge.ask("GET", f"/v1/Keys?AccountSid={OTHER}")).refused == (401, 20003)
+    assert (await edge.ask("GET", f"/v1/Keys/{key}", user=OTHER, password="d" * 32)).refused == (404, 20404)
+    assert (await edge.ask("GET", f"/v1/Keys/{key}", user=STANDARD_KEY, password=SECRET)).refused == (401, 20003)
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"AccountSid": "AC1"}, {"KeyType": "main"}, {"KeyType": "restricted"}, {"Policy": "{}"}]
+)
+async def test_a_restricted_key_is_refused_rather_than_made_without_restrictions(
+    edge: Edge, form: dict[str, str]
+) -> None:
+    known = {"AccountSid": ACCOUNT} if form and "AccountSid" not in form else {}
+    assert (await edge.ask("POST", "/v1/Keys", known | form)).refused == (400, 20001)
+    if "Policy" in form:
+        assert (await edge.ask("POST", f"/v1/Keys/{STANDARD_KEY}", form)).refused == (400, 20001)
+
+
 # tokens
 
 

@@ -46,7 +46,7 @@ def judged(body: Any, *, method: str = "GET", path: str = "/x.json", status: int
         (ERROR, {"status": 404}),
         (None, {"method": "DELETE", "status": 204}),
         ({"date_created": "Wed, 02 Dec 2020 20:02:01 +0000", "duration": None, "ttl": "5"}, {}),
-        ({"date_created": "2020-12-02T20:02:01Z"}, {"path": "/v1/x"}),
+        ({"date_created": "2020-12-02T20:02:01Z"}, {"path": "/v1/Alerts"}),
     ],
 )
 def test_what_clients_can_read_passes(body: Any, answer: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def problems(method: str, path: str, status: int, body: Any) -> Iterator[str]:
     yield from _status(method, status, body)
     if isinstance(body, dict):
         yield from _list(path, body)
-        yield from _fields(body, _ISO if path.startswith("/v1/") else _RFC_2822)
+        yield from _fields(body, _ISO if path.startswith("/v1/Alerts") else _RFC_2822)
 
 
 def _error(status: int, body: Any) -> Iterator[str]:

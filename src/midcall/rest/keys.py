@@ -8,7 +8,7 @@ from typing import Final
 from midcall.core import errors
 from midcall.core.accounts import ApiKey
 from midcall.core.errors import Refused
-from midcall.core.sids import ENTROPY_BYTES, KeySid, mint
+from midcall.core.sids import ENTROPY_BYTES, AccountSid, KeySid, mint
 from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging
 from midcall.wire.paging import PageForm
 from midcall.wire.parameters import Nothing
@@ -26,19 +26,24 @@ SECRET_BYTES: Final = 16
 """32 lower-case hexadecimal digits: the Go library takes letters and digits only."""
 
 
-async def create(api: Api, asked: Asked[KeyForm]) -> NewKeyResource:
+async def make(api: Api, account: AccountSid, name: str | None) -> ApiKey:
+    """Store a new standard key."""
     now = api.clock.now()
     key = ApiKey(
         sid=KeySid(mint("SK", api.entropy(ENTROPY_BYTES))),
-        account_sid=asked.account_sid,
-        friendly_name=asked.form.friendly_name or "",
+        account_sid=account,
+        friendly_name=name or "",
         secret=api.entropy(SECRET_BYTES).hex(),
         is_main=False,
         created_at=now,
         updated_at=now,
     )
     await api.store.put_key(key)
-    return new_key_resource(key)
+    return key
+
+
+async def create(api: Api, asked: Asked[KeyForm]) -> NewKeyResource:
+    return new_key_resource(await make(api, asked.account_sid, asked.form.friendly_name))
 
 
 async def fetch(api: Api, asked: Asked[Nothing]) -> KeyResource:

@@ -117,7 +117,8 @@ def _path_parameter(endpoint: AnyEndpoint, name: str) -> Json:
 
 
 def _query_parameter(parameter: Parameter) -> Json:
-    return {"name": parameter.name, "in": "query", "required": False, "schema": _schema(parameter)}
+    required = parameter.required is not None
+    return {"name": parameter.name, "in": "query", "required": required, "schema": _schema(parameter)}
 
 
 def _request_body(form: type[Form], declared: Sequence[Parameter]) -> Json:

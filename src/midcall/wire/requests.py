@@ -70,6 +70,7 @@ _unrecorded = Inert("calls are not recorded")
 _undetected = Inert("nobody listens for answering machines")
 _no_address = Inert("numbers here belong to no place")
 _no_sip = Inert("there is no SIP")
+_policy = RawText(about="what a restricted key may do", rule=errors.PARAMETER_INVALID, keeps_empty=False)
 _twiml = Text(max_chars=4_000, rule=errors.TWIML_TOO_LONG)
 
 
@@ -271,6 +272,32 @@ class KeyForm(Form, frozen=True, kw_only=True):
     """`POST Keys` and `POST Keys/{Sid}`."""
 
     friendly_name: Annotated[str | None, _name] = None
+
+
+class IamKeyForm(Form, frozen=True, kw_only=True):
+    """`POST /v1/Keys/{Sid}`. A policy is refused, whatever it says."""
+
+    friendly_name: Annotated[str | None, _name] = None
+    policy: Annotated[str | None, _policy] = None
+
+
+class NewIamKeyForm(Form, frozen=True, kw_only=True):
+    """`POST /v1/Keys`. Restricted keys are refused."""
+
+    account_sid: Annotated[
+        str, Sid(prefix="AC"), Required(errors.PARAMETER_INVALID, "Missing required parameter AccountSid")
+    ]
+    friendly_name: Annotated[str | None, _name] = None
+    key_type: Annotated[str | None, Choice(("restricted",))] = None
+    policy: Annotated[str | None, _policy] = None
+
+
+class IamKeyListForm(PageForm, frozen=True, kw_only=True):
+    """`GET /v1/Keys`."""
+
+    account_sid: Annotated[
+        str, Sid(prefix="AC"), Required(errors.PARAMETER_INVALID, "Missing required parameter AccountSid")
+    ]
 
 
 class NewAccountForm(Form, frozen=True, kw_only=True):

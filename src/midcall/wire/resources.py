@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from midcall.core.accounts import Account, ApiKey, Application
 from midcall.core.alerts import Alert
@@ -19,6 +19,7 @@ from midcall.core.messages import Entry, Subscription
 from midcall.core.numbers import PhoneNumber, formatted, is_toll_free
 from midcall.core.sids import AccountSid, CallSid
 from midcall.wire.dates import iso8601, rfc2822
+from midcall.wire.paging import Meta as PageMeta
 from midcall.wire.paging import Page
 from midcall.wire.parameters import sid_pattern
 
@@ -182,6 +183,24 @@ class NewKeyResource(KeyResource, frozen=True, kw_only=True):
     secret: str
 
 
+class IamKeyResource(KeyResource, frozen=True, kw_only=True):
+    """An API key in the newer key API; no key here has a policy."""
+
+    policy: dict[str, Any] | None = None
+
+
+class ListedIamKey(KeyResource, frozen=True, kw_only=True):
+    """An API key in a list of the newer key API."""
+
+    flags: Sequence[str]
+
+
+class NewIamKeyResource(IamKeyResource, frozen=True, kw_only=True):
+    """An API key when it is made by the newer key API."""
+
+    secret: str
+
+
 class CallResource(Struct, frozen=True, kw_only=True):
     """A call, which is one leg."""
 
@@ -291,6 +310,11 @@ class PhoneNumberPage(Page, frozen=True, kw_only=True):
 
 class KeyPage(Page, frozen=True, kw_only=True):
     keys: Sequence[KeyResource]
+
+
+class IamKeyPage(Struct, frozen=True, kw_only=True):
+    keys: Sequence[ListedIamKey]
+    meta: PageMeta
 
 
 class SigningKeyPage(Page, frozen=True, kw_only=True):
@@ -408,6 +432,18 @@ def key_resource(key: ApiKey) -> KeyResource:
         date_created=rfc2822(key.created_at),
         date_updated=rfc2822(key.updated_at),
     )
+
+
+def iam_key_resource(key: ApiKey) -> IamKeyResource:
+    return IamKeyResource(**structs.asdict(key_resource(key)))
+
+
+def listed_iam_key(key: ApiKey) -> ListedIamKey:
+    return ListedIamKey(**structs.asdict(key_resource(key)), flags=())
+
+
+def new_iam_key_resource(key: ApiKey) -> NewIamKeyResource:
+    return NewIamKeyResource(**structs.asdict(key_resource(key)), secret=key.secret)
 
 
 def new_key_resource(key: ApiKey) -> NewKeyResource:
