@@ -143,3 +143,18 @@ def test_a_terminal_gets_a_table_and_cannot_be_steered(
 def test_a_pipe_gets_fields_apart_by_tabs(capsys: pytest.CaptureFixture[str]) -> None:
     tables.show(("sid", "at"), [("KX1", None), ("KX2", "a\tb")], nothing="nothing")
     assert capsys.readouterr().out == "KX1\t\nKX2\ta\N{REPLACEMENT CHARACTER}b\n"
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_a_terminal_of_any_width_shows_sids_and_contents_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    cells = ("2026-11-28 21:06:22.691", CALL, "from-client", MESSAGE, None, "delivered", "[bold]hello[/bold]")
+    columns = ("accepted", "call", "direction", "message", "resolved by", "state", "content")
+    tables.show(columns, [cells, cells], nothing="nothing")
+    shown = capsys.readouterr().out
+    for cell in cells:
+        assert cell is None or shown.count(cell) == 2
+    assert len(shown.splitlines()) == (3 if width == 160 else 13)  # a table, or blocks without what says nothing

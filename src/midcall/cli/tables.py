@@ -1,11 +1,19 @@
-"""Lists for people and for pipes: a table on a terminal, fields apart by tabs elsewhere."""
+"""Lists for people and for pipes: a table on a terminal, blocks on a narrow one, fields apart by tabs elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from midcall.cli.rest import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GAP: Final = "  "
+FOLDED_TO: Final = 24
+"""How narrow the last column of a table may get."""
 
 Row = Sequence[str | int | None]
 
@@ -27,13 +35,35 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False, soft_wrap=True)
+    if _least_width(columns, rows) > console.width:
+        _blocks(console, columns, rows)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        # A sid that is cut off is of no use: the last column gives way instead.
         table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    console.print(table, soft_wrap=False)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns that a table needs: only its last column may be folded, since a sid that is cut off is of no use."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return sum(widths[:-1]) + len(GAP) * (len(widths) - 1) + min(widths[-1], FOLDED_TO)
+
+
+def _blocks(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A line for each cell that says something: for lists that are wider than the terminal."""
+    from rich.text import Text
+
+    widest = max(map(len, columns))
+    for row in rows:
+        if row is not rows[0]:
+            console.print()
+        for column, cell in zip(columns, row, strict=True):
+            if cell:
+                console.print(Text.assemble((column.ljust(widest), "bold"), GAP, cell))
 
 
 def clock(at: str | None) -> str:
