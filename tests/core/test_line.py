@@ -52,7 +52,7 @@ def test_each_end_hears_once_that_the_other_is_over() -> None:
         (Move.BUSY, Status.BUSY),
         (Move.DECLINED, Status.NO_ANSWER),
         (Move.BROKEN, Status.FAILED),
-        (Move.FINISHED, Status.COMPLETED),
+        (Move.FINISHED, Status.NO_ANSWER),
         (Move.HUNG_UP, Status.NO_ANSWER),
     ],
 )

@@ -213,7 +213,6 @@ async def test_a_number_with_nobody_behind_it_fails_with_an_alert(board: Switchb
     [
         ('<Response><Reject reason="busy"/></Response>', "busy", "486"),
         ("<Response><Reject/></Response>", "no-answer", "603"),
-        ("<Response><Hangup/></Response>", "completed", "200"),
         ("<Response", "failed", "500"),
     ],
 )
@@ -227,6 +226,16 @@ async def test_what_the_number_does_unanswered_the_caller_meets(
     (after,) = board.sender.asked("http://app.test/after")
     assert (after["DialCallStatus"], after["DialBridged"]) == (status, "false")
     assert (await incoming(board)).status == status
+
+
+@pytest.mark.parametrize("twiml", ["<Response><Hangup/></Response>", "<Response/>", DIAL_BOB])
+async def test_a_number_whose_twiml_ends_before_anybody_answered_did_not_answer(board: Switchboard, twiml: str) -> None:
+    await office(board, twiml)
+    alice = await board.place(DIAL_OFFICE)
+    assert (await incoming(board)).status is Status.COMPLETED
+    assert (await statuses(board, (await board.child(alice)).sid))[-1] == ("no-answer", "603")
+    (after,) = board.sender.asked("http://app.test/after")
+    assert (after["DialCallStatus"], after["DialCallDuration"], after["DialBridged"]) == ("no-answer", "0", "false")
 
 
 async def test_rest_that_ends_the_numbers_ringing_leg_leaves_its_caller_unanswered(board: Switchboard) -> None:

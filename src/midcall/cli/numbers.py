@@ -15,7 +15,7 @@ from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
 
 if TYPE_CHECKING:
-    from midcall.wire.resources import PhoneNumberResource
+    from midcall.wire.numbers import PhoneNumberResource
 
 group = typer.Typer(cls=Program, no_args_is_help=True, help="Phone numbers of the account, and what calls to them run.")
 
@@ -62,7 +62,7 @@ def list_(
     """
     from msgspec.json import encode
 
-    from midcall.wire.resources import PhoneNumberPage
+    from midcall.wire.numbers import PhoneNumberPage
 
     asking = Asking.of(data_dir)
     query = chosen(PhoneNumber=part, PageSize=min(limit, 1_000))
@@ -183,7 +183,7 @@ def _sid(asking: Asking, number: str) -> str:
     Raises:
         Failure: the account has none such.
     """
-    from midcall.wire.resources import PhoneNumberPage
+    from midcall.wire.numbers import PhoneNumberPage
 
     if number.startswith("PN"):
         return number
@@ -217,7 +217,7 @@ def _attested(row: PhoneNumberResource) -> str:
 
 
 def _print(body: bytes, *, json: bool) -> None:
-    from midcall.wire.resources import PhoneNumberResource
+    from midcall.wire.numbers import PhoneNumberResource
 
     if json:
         print(body.decode())

@@ -20,8 +20,8 @@ from midcall.core.sids import CallSid
 if TYPE_CHECKING:
     from midcall.core.leg import Leg
 
-ANSWERS: Final = frozenset({Move.BUSY, Move.DECLINED, Move.BROKEN, Move.FINISHED})
-"""Ends of a number's leg that its caller meets in the same way; by all others nobody answered."""
+ANSWERS: Final = frozenset({Move.BUSY, Move.DECLINED, Move.BROKEN})
+"""Ends of a ringing number's leg that its caller meets in the same way; by all others nobody answered."""
 
 MAX_HOPS: Final = 5
 """Numbers that one call may be passed on through; more is a loop."""

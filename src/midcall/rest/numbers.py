@@ -11,9 +11,9 @@ from midcall.core.numbers import PhoneNumber
 from midcall.core.sids import PhoneNumberSid
 from midcall.ports import PageResult
 from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging
+from midcall.wire.numbers import PhoneNumberPage, PhoneNumberResource, phone_number_resource
 from midcall.wire.parameters import Nothing
 from midcall.wire.requests import NewPhoneNumberForm, PhoneNumberForm, PhoneNumberListForm, PhoneNumberUpdateForm
-from midcall.wire.resources import PhoneNumberPage, PhoneNumberResource, phone_number_resource
 
 HOSTED: Final = "hosted"
 """Origin of numbers that another carrier holds; there are none here."""

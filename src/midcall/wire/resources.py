@@ -16,7 +16,7 @@ from midcall.core.alerts import Alert
 from midcall.core.calls import Call, Status
 from midcall.core.errors import Refused, Rule
 from midcall.core.messages import Entry, Subscription
-from midcall.core.numbers import PhoneNumber, formatted, is_toll_free
+from midcall.core.numbers import formatted
 from midcall.core.sids import AccountSid, CallSid
 from midcall.wire.dates import iso8601, rfc2822
 from midcall.wire.paging import Meta as PageMeta
@@ -53,16 +53,6 @@ EXTENSION: Final = Meta(extra_json_schema={"x-extension": True})
 """A field that is not the vendor's."""
 HttpMethod = Literal["GET", "POST"]
 CallStatusText = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
-StirStatusText = Literal[
-    "TN-Validation-Passed-A",
-    "TN-Validation-Passed-B",
-    "TN-Validation-Passed-C",
-    "TN-Validation-Failed-A",
-    "TN-Validation-Failed-B",
-    "TN-Validation-Failed-C",
-    "TN-Validation-Failed",
-    "No-TN-Validation",
-]
 AccountStatusText = Literal["active", "suspended", "closed"]
 
 
@@ -116,56 +106,6 @@ class ApplicationResource(Struct, frozen=True, kw_only=True):
     message_callback: Annotated[str | None, EXTENSION]
     message_callback_method: Annotated[HttpMethod, EXTENSION]
     uri: str
-
-
-class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a number can do: calls, and nothing else."""
-
-    fax: bool = False
-    mms: bool = False
-    sms: bool = False
-    voice: bool = True
-
-
-class PhoneNumberResource(Struct, frozen=True, kw_only=True):
-    """A phone number of the account, and what calls to it run."""
-
-    account_sid: AccountSidText
-    address_sid: str | None = None
-    address_requirements: Literal["none"] = "none"
-    api_version: str = API_VERSION
-    beta: bool = False
-    capabilities: Capabilities = Capabilities()
-    date_created: Date
-    date_updated: Date
-    friendly_name: str
-    identity_sid: str | None = None
-    phone_number: str
-    origin: Literal["twilio"] = "twilio"
-    sid: PhoneNumberSidText
-    sms_application_sid: ApplicationSidText | None
-    sms_fallback_method: HttpMethod
-    sms_fallback_url: str | None
-    sms_method: HttpMethod
-    sms_url: str | None
-    status_callback: str | None
-    status_callback_method: HttpMethod
-    trunk_sid: str | None = None
-    uri: str
-    voice_receive_mode: Literal["voice"] = "voice"
-    voice_application_sid: ApplicationSidText | None
-    voice_caller_id_lookup: bool
-    voice_fallback_method: HttpMethod
-    voice_fallback_url: str | None
-    voice_method: HttpMethod
-    voice_url: str | None
-    emergency_status: Literal["Inactive"] = "Inactive"
-    emergency_address_sid: str | None = None
-    emergency_address_status: Literal["unregistered"] = "unregistered"
-    bundle_sid: str | None = None
-    status: Literal["in-use"] = "in-use"
-    type: Literal["local", "toll-free"]
-    stir_status: Annotated[StirStatusText | None, EXTENSION]
 
 
 class KeyResource(Struct, frozen=True, kw_only=True):
@@ -304,10 +244,6 @@ class ApplicationPage(Page, frozen=True, kw_only=True):
     applications: Sequence[ApplicationResource]
 
 
-class PhoneNumberPage(Page, frozen=True, kw_only=True):
-    incoming_phone_numbers: Sequence[PhoneNumberResource]
-
-
 class KeyPage(Page, frozen=True, kw_only=True):
     keys: Sequence[KeyResource]
 
@@ -379,49 +315,22 @@ def application_resource(application: Application) -> ApplicationResource:
         date_created=rfc2822(application.created_at),
         date_updated=rfc2822(application.updated_at),
         voice_url=application.voice_url or None,
-        voice_method=_method(application.voice_method),
+        voice_method=http_method(application.voice_method),
         voice_fallback_url=application.voice_fallback_url or None,
-        voice_fallback_method=_method(application.voice_fallback_method),
+        voice_fallback_method=http_method(application.voice_fallback_method),
         status_callback=application.status_callback or None,
-        status_callback_method=_method(application.status_callback_method),
+        status_callback_method=http_method(application.status_callback_method),
         voice_caller_id_lookup=application.voice_caller_id_lookup,
         public_application_connect_enabled=application.public_application_connect_enabled,
         sms_url=application.sms_url or None,
-        sms_method=_method(application.sms_method),
+        sms_method=http_method(application.sms_method),
         sms_fallback_url=application.sms_fallback_url or None,
-        sms_fallback_method=_method(application.sms_fallback_method),
+        sms_fallback_method=http_method(application.sms_fallback_method),
         sms_status_callback=application.sms_status_callback or None,
         message_status_callback=application.message_status_callback or None,
         message_callback=application.message_callback or None,
-        message_callback_method=_method(application.message_callback_method),
+        message_callback_method=http_method(application.message_callback_method),
         uri=f"{BASE}/{application.account_sid}/Applications/{application.sid}.json",
-    )
-
-
-def phone_number_resource(number: PhoneNumber) -> PhoneNumberResource:
-    return PhoneNumberResource(
-        account_sid=number.account_sid,
-        date_created=rfc2822(number.created_at),
-        date_updated=rfc2822(number.updated_at),
-        friendly_name=number.friendly_name,
-        phone_number=number.number,
-        sid=number.sid,
-        sms_application_sid=number.sms_application_sid,
-        sms_fallback_method=_method(number.sms_fallback_method),
-        sms_fallback_url=number.sms_fallback_url or None,
-        sms_method=_method(number.sms_method),
-        sms_url=number.sms_url or None,
-        status_callback=number.status_callback or None,
-        status_callback_method=_method(number.status_callback_method),
-        uri=f"{BASE}/{number.account_sid}/IncomingPhoneNumbers/{number.sid}.json",
-        voice_application_sid=number.voice_application_sid,
-        voice_caller_id_lookup=number.voice_caller_id_lookup,
-        voice_fallback_method=_method(number.voice_fallback_method),
-        voice_fallback_url=number.voice_fallback_url or None,
-        voice_method=_method(number.voice_method),
-        voice_url=number.voice_url or None,
-        type="toll-free" if is_toll_free(number.number) else "local",
-        stir_status=cast(StirStatusText, number.stir_status) if number.stir_status else None,
     )
 
 
@@ -544,7 +453,7 @@ def _status(status: Status) -> CallStatusText:
     return cast(CallStatusText, Status.QUEUED.value if status is Status.INITIATED else status.value)
 
 
-def _method(method: str) -> HttpMethod:
+def http_method(method: str) -> HttpMethod:
     return "GET" if method == "GET" else "POST"
 
 
