@@ -14,6 +14,7 @@ from midcall.core import tokens
 from midcall.core.calls import Direction
 from midcall.core.feedback import Feedback
 from midcall.core.insights import InsightFilter
+from midcall.core.sids import CallSid
 from midcall.ports import PageRequest
 from midcall.switch.insights import POSTS_PER_SECOND
 from support.rest import ACCOUNT, CALL, MAIN_KEY, NOW, SECRET, UNKNOWN_CALL, Edge, a_call
@@ -172,13 +173,18 @@ async def test_a_key_that_was_deleted_says_nothing_any_more(gateway: Gateway) ->
     assert await gateway.post(ABOUT_CALL) == (401, 20101)
 
 
-async def test_too_many_posts_of_one_client_are_refused_for_a_while(gateway: Gateway) -> None:
+@pytest.mark.parametrize("about", [{"call_sid": CALL}, {"temp_call_sid": "TJS1"}])
+async def test_too_many_posts_about_a_call_are_refused_for_a_while_and_others_are_not(
+    gateway: Gateway, about: dict[str, str]
+) -> None:
+    other = CallSid("CA" + "d" * 32)
+    await gateway.edge.calls.put(a_call(other))
     for _ in range(int(POSTS_PER_SECOND)):
-        assert await gateway.post(ABOUT_CALL) == 202
-    assert await gateway.post(ABOUT_CALL) == (429, 20429)
-    assert await gateway.post(event({"call_sid": CALL}), shown=token("bob")) == (404, 20404)
+        assert await gateway.post(event(about)) == 202
+    assert await gateway.post(event(about)) == (429, 20429)
+    assert await gateway.post(event({"call_sid": other})) == 202
     gateway.edge.clock.advance(1)
-    assert await gateway.post(ABOUT_CALL) == 202
+    assert await gateway.post(event(about)) == 202
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from midcall.switch.feedback import Feedbacks
 from midcall.wire.insights import InsightPost, Told
 
 POSTS_PER_SECOND: Final = 50.0
-"""Of one identity. An SDK makes about thirty while a call comes up, and one in ten seconds while it is up."""
+"""About one call. An SDK makes about thirty while it comes up, and one in ten seconds while it is up."""
 KEPT_BUCKETS: Final = 10_000
 
 
@@ -45,16 +45,15 @@ class Insights:
         self._clock = clock
         self._entropy = entropy
         self._buckets: OrderedDict[tuple[AccountSid, str | None], Bucket] = OrderedDict()
+        """By the account and the call, or before there is one, the identity."""
 
     async def authenticate(self, token: str) -> Grant:
         """Whose post it is. A token that has run out still shows that; `accept` decides what it is good for.
 
         Raises:
-            Refused: what `Accounts.grant` raises; RATE_EXCEEDED.
+            Refused: what `Accounts.grant` raises.
         """
-        grant = await self._accounts.grant(token, ended=True)
-        self._pace(grant)
-        return grant
+        return await self._accounts.grant(token, ended=True)
 
     async def accept(self, grant: Grant, post: InsightPost) -> None:
         """Keep what was posted.
@@ -63,8 +62,8 @@ class Insights:
         call began.
 
         Raises:
-            Refused: NOT_FOUND for a call that is not this client's; TOKEN_EXPIRED; STORE_UNAVAILABLE for feedback that
-                cannot be stored.
+            Refused: NOT_FOUND for a call that is not this client's; TOKEN_EXPIRED; RATE_EXCEEDED; STORE_UNAVAILABLE for
+                feedback that cannot be stored.
         """
         now = self._clock.now()
         calls = {told.call_sid for told in post.told if told.call_sid is not None}
@@ -72,6 +71,9 @@ class Insights:
             self._check(grant, await self._store.call(grant.account_sid, sid), now)
         if grant.expires_at <= now and any(told.call_sid is None for told in post.told):
             raise Refused(errors.TOKEN_EXPIRED)
+        names: list[str | None] = [*calls] or [grant.identity]
+        for name in names:
+            self._pace(grant.account_sid, name)
         if post.feedback is not None and (call := post.told[0].call_sid) is not None:
             await self._feedbacks.give(grant.account_sid, call, post.feedback.score, post.feedback.issues)
         self._log.record([self._insight(grant, post, told, now) for told in post.told])
@@ -94,10 +96,10 @@ class Insights:
         if grant.expires_at <= now and call.created_at >= grant.expires_at:
             raise Refused(errors.TOKEN_EXPIRED)
 
-    def _pace(self, grant: Grant) -> None:
-        key, now = (grant.account_sid, grant.identity), self._clock.monotonic()
-        bucket = self._buckets.setdefault(key, Bucket(POSTS_PER_SECOND, now))
-        self._buckets.move_to_end(key)
+    def _pace(self, account: AccountSid, name: str | None) -> None:
+        now = self._clock.monotonic()
+        bucket = self._buckets.setdefault((account, name), Bucket(POSTS_PER_SECOND, now))
+        self._buckets.move_to_end((account, name))
         if len(self._buckets) > KEPT_BUCKETS:
             self._buckets.popitem(last=False)
         if not bucket.take(per_second=POSTS_PER_SECOND, now=now):
