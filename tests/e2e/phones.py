@@ -177,6 +177,11 @@ class Phone:
     async def timeline(self) -> list[Event]:
         return [Event(**event) for event in await self.page.evaluate("phone.timeline()")]
 
+    async def device_events(self) -> list[str]:
+        """Names of what the device said, oldest first; sounds are the page's, not the device's."""
+        names = [event.name for event in await self.timeline() if event.call is None]
+        return [name for name in names if not name.startswith("sound ")]
+
     async def story(self) -> str:
         """What this phone went through, for people."""
         try:

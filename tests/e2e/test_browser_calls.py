@@ -172,17 +172,6 @@ async def test_two_devices_of_one_identity_ring_and_the_first_answer_wins(
     assert len(await at_desk.messages()) == 1
 
 
-async def test_a_token_update_in_mid_call_changes_nothing_for_the_call(customer: Customer, dial) -> None:
-    pair = await dial()
-    await pair.placed.hear(0.3)
-    await pair.alice.update_token(customer.token(pair.alice.name))
-    heard = await pair.placed.hear(1.5)
-    assert heard.energy > AUDIBLE
-    assert await pair.placed.status() == "open"
-    await customer.send(pair.parent, {"after": "the update"})
-    await pair.placed.wait_for("messageReceived")
-
-
 async def test_a_cut_socket_is_resumed_and_nothing_sent_meanwhile_is_lost(
     customer: Customer, dial, server: Server
 ) -> None:

@@ -47,9 +47,8 @@ async def test_each_side_sends_with_the_codec_it_prefers_and_both_hear(
     assert all(each.energy > AUDIBLE for each in heard), heard
 
 
-@pytest.mark.parametrize("dscp", [True, False])
-async def test_the_dscp_option_changes_nothing_for_the_call(dial, dscp: bool) -> None:
-    pair: Pair = await dial(dscp=dscp)
+async def test_the_dscp_option_changes_nothing_for_the_call(dial) -> None:
+    pair: Pair = await dial(dscp=False)  # it is true in all other tests
     assert (await pair.placed.hear(1.0)).energy > AUDIBLE
 
 

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from av import AudioFrame
-from cables import Cable
+from cables import Cable, MediaCable
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -131,7 +131,7 @@ async def test_a_device_registers_when_the_browser_ignores_certificates(
     await phone.register()
     device = await phone.device()
     assert (device["state"], device["identity"], device["edge"]) == ("registered", "alice", "ashburn")
-    assert [event.name for event in await phone.timeline()] == ["registering", "registered"]
+    assert await phone.device_events() == ["registering", "registered"]
     await phone.unregister()
     await phone.wait_for("unregistered")
 
@@ -211,6 +211,37 @@ async def test_a_lost_network_is_seen_at_once_and_comes_back(open_phone: OpenPho
     await phone.network(True)
     await phone.wait_for("registered", count=2)
     assert await phone.open_sockets() == 1
+
+
+async def test_the_frames_of_a_browser_are_seen_in_order(open_phone: OpenPhone, signalling: Signalling) -> None:
+    phone = await open_phone()
+    await phone.start("token", signalling.host)
+    await phone.register()
+    await phone.frame("ready")
+    assert [(frame.sent, frame.type) for frame in phone.frames] == [
+        (True, "listen"),
+        (False, "connected"),
+        (True, "register"),
+        (False, "ready"),
+    ]
+    assert phone.sent("listen")[0]["token"] == "token"
+
+
+async def test_audio_goes_through_a_media_cable_and_stops_when_it_is_cut(
+    open_phone: OpenPhone, signalling: Signalling
+) -> None:
+    phone = await open_phone()
+    async with MediaCable() as cable:
+        await phone.plug(cable)
+        await phone.start("token", signalling.host)
+        call = await phone.connect(To="anybody")
+        await call.wait_for("accept")
+        assert (await call.hear(1.0)).packets > 20
+        cable.cut()
+        await call.hear(0.2)
+        assert (await call.hear(0.5)).packets == 0
+        cable.mend()
+        assert (await call.hear(1.0)).packets > 20
 
 
 async def test_a_cut_cable_is_an_abrupt_loss_for_both_ends(open_phone: OpenPhone, signalling: Signalling) -> None:
