@@ -175,6 +175,29 @@ def test_variables_that_lead_clients_astray_are_told(environment: dict[str, str]
     assert installation.variables(environment).state is state
 
 
+def test_a_voice_url_that_nobody_serves_makes_the_exit_code_1(run: Run, served: Folder) -> None:
+    import asyncio
+
+    asyncio.run(_set_voice_url(served, "http://127.0.0.1:1/voice"))
+    done = run("doctor")
+    asyncio.run(_set_voice_url(served, ""))
+    assert done.code == 1
+    assert "✗ voice URL    nobody answers at 127.0.0.1 port 1" in done.out
+    assert "→ Start your app, or correct the URL" in done.out
+    assert run("doctor").code == 0
+
+
+async def _set_voice_url(served: Folder, url: str) -> None:
+    own = served.credentials
+    headers = {"Authorization": aiohttp.encode_basic_auth(own["account_sid"], own["auth_token"])}
+    path = f"/2010-04-01/Accounts/{own['account_sid']}/Applications/{own['application_sid']}.json"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{served.info['http_url']}{path}", data={"VoiceUrl": url}) as answer,
+    ):
+        assert answer.status == 200
+
+
 def test_an_authority_that_did_not_sign_is_told(served: Folder, tmp_path: Path) -> None:
     other = ensure(tmp_path / "certs", [], now=NOW)
     server = SimpleNamespace(address="127.0.0.1", port=served.info["port"], ca_file=str(other.ca_file))

@@ -94,6 +94,23 @@ async def test_the_asynchronous_python_library_needs_no_base_url_either(run: Exe
     assert done.out == "Made by Midcall\nas well\n", done.err
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from urllib.request import urlopen; print(urlopen('https://api.twilio.com/healthz').read().decode(), end='')",
+        "import requests; print(requests.get('https://api.twilio.com/healthz').text, end='')",
+        "import asyncio, aiohttp\n"
+        "async def main():\n"
+        "    async with aiohttp.request('GET', 'https://api.ie1.twilio.com/healthz') as answer:\n"
+        "        print(await answer.text(), end='')\n"
+        "asyncio.run(main())",
+    ],
+    ids=["urllib", "requests", "aiohttp"],
+)
+async def test_python_programs_without_the_library_find_the_vendor_here(run: Exec, program: str) -> None:
+    assert await run(sys.executable, "-c", program) == Done(0, "ok\n", "")
+
+
 async def test_region_and_edge_of_the_real_service_do_not_count(run: Exec) -> None:
     done = await run(
         "sh", "-c", "echo ${TWILIO_REGION-none} ${TWILIO_EDGE-none}", TWILIO_REGION="ie1", TWILIO_EDGE="dublin"
@@ -107,6 +124,15 @@ async def test_region_and_edge_of_the_real_service_do_not_count(run: Exec) -> No
 )
 async def test_the_exit_status_is_the_programs(run: Exec, script: str, code: int) -> None:
     assert (await run("sh", "-c", script)).code == code
+
+
+async def test_a_starter_that_ignores_its_children_learns_the_exit_status_as_well(data_dir: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(*MIDCALL, "exec", "--data-dir", str(data_dir), "--", "sh", "-c", "exit 5"),
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )
+    assert await process.wait() == 5
 
 
 async def test_a_program_that_is_not_there_or_no_program_is_told_as_shells_do(run: Exec, tmp_path: Path) -> None:

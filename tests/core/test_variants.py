@@ -115,6 +115,14 @@ def test_the_digest_of_a_body_counts_where_a_service_signs_that() -> None:
     assert variant == Variant(url, Reading.DIGEST, OWN, (Change.BODY,))
 
 
+def test_a_digest_that_is_in_the_url_already_counts_once() -> None:
+    import hashlib
+
+    url = f"https://app.test/hook?bodySHA256={hashlib.sha256(BODY).hexdigest()}"
+    seen = Seen(url=url.replace("https", "http"), signature=sign(TOKEN, url), body=BODY)
+    assert find(seen, [OWN]) == Variant(url, Reading.NOTHING, OWN, (Change.SCHEME,))
+
+
 def test_a_body_without_fields_and_a_get_are_signed_by_their_url() -> None:
     url = "https://app.test/hook?a=1"
     assert find(Seen(url=url, signature=sign(TOKEN, url)), [OWN]) == Variant(url, Reading.NOTHING, OWN)

@@ -14,12 +14,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from midcall.core.vendor import is_vendor_host
+from midcall.core.vendor import ESTABLISHED, is_vendor_host
 
 log = logging.getLogger(__name__)
 
-ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
-"""Exactly this, without headers: PHP takes any header here for the answer of the API."""
 HANDSHAKE_S: Final = 10.0
 _OWN: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 ELSEWHERE: Final = (

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from midcall.core.vendor import DOMAIN
+
 if TYPE_CHECKING:
     from midcall.folder import ServerInfo
 
@@ -23,7 +25,7 @@ NAMES: Final = frozenset(
 )
 """Programs that take these flags, by their file names."""
 
-VENDOR_HOSTS: Final = "*.twilio.com"
+VENDOR_HOSTS: Final = f"*.{DOMAIN}"
 
 
 def is_chromium(command: str) -> bool:

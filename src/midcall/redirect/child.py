@@ -48,6 +48,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], mask: set[signal
     """
     if (early := signal.sigpending() & _PASSED) and (number := signal.sigwait(early)):
         return 128 + number  # somebody has changed his mind before there was anything to stop
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who started us may ignore it, and no status would be kept for us
     pid = os.posix_spawnp(command[0], list(command), environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON)
     while True:
         caught = signal.sigwaitinfo(_PASSED | {signal.SIGCHLD})

@@ -8,9 +8,6 @@ from typing import Final
 
 import h11
 
-ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
-"""Exactly this, without headers: PHP takes any header here for the answer of the API."""
-
 MAX_HEAD_BYTES: Final = 32 * 1024
 CHUNK: Final = 64 * 1024
 

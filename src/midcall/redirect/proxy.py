@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import h11
 
-from midcall.core.vendor import is_vendor_host
+from midcall.core.vendor import ESTABLISHED, is_vendor_host
 from midcall.redirect import heads
-from midcall.redirect.heads import ESTABLISHED, BadHead
+from midcall.redirect.heads import BadHead
 from midcall.redirect.upstream import Upstream, Upstreams
 
 log = logging.getLogger(__name__)
