@@ -44,6 +44,28 @@ def use_alerts(client: Client) -> None:
     assert client.calls(CALL).events.list() == []
 
 
+def use_numbers(client: Client) -> None:
+    """Phone numbers, with the methods of the library."""
+    made = client.incoming_phone_numbers.create(
+        phone_number="+14155550100", voice_url="https://app.example/v", voice_method="GET", friendly_name="Office"
+    )
+    assert (made.phone_number, made.voice_url, made.voice_method) == ("+14155550100", "https://app.example/v", "GET")
+    assert made.date_created == datetime.fromtimestamp(NOW, UTC)
+    assert (made.capabilities["voice"], made.voice_application_sid, made.trunk_sid) == (True, None, None)
+    others = [client.incoming_phone_numbers.create(area_code="212").sid for _ in range(4)]
+    assert [row.sid for row in client.incoming_phone_numbers.list(page_size=2)] == [*reversed(others), made.sid]
+    assert [row.sid for row in client.incoming_phone_numbers.list(phone_number="+1415*")] == [made.sid]
+    number = client.incoming_phone_numbers(made.sid)
+    assert number.update(voice_url="", status_callback="https://app.example/s").voice_url is None
+    assert number.fetch().status_callback == "https://app.example/s"
+    with pytest.raises(TwilioRestException) as refused:
+        client.incoming_phone_numbers.create(phone_number="+14155550100")
+    assert (refused.value.status, refused.value.code) == (400, 21422)
+    assert number.delete()
+    call = client.calls.create(to="+12125550100", from_="+14155550100", twiml="<Response/>", send_digits="1w2")
+    assert (call.to, call.to_formatted) == ("+12125550100", "(212) 555-0100")
+
+
 def use_everything(client: Client) -> None:
     """Every operation that we serve, through the library's own methods."""
     call = client.calls(CALL).fetch()
@@ -95,6 +117,7 @@ def use_everything(client: Client) -> None:
     assert (token.ttl, token.ice_servers, len(token.password)) == ("3600", [], 64)
 
     use_alerts(client)
+    use_numbers(client)
 
     account = client.api.accounts(ACCOUNT).fetch()
     assert (account.sid, account.type, account.auth_token) == (ACCOUNT, "Full", TOKEN)
