@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 from twilio.request_validator import RequestValidator
 
+from midcall.core import webhooks
 from midcall.core.calls import Status
 from midcall.core.errors import STORE_UNAVAILABLE, Refused
 from midcall.core.lanes import Encoding, LaneState
@@ -478,7 +479,10 @@ async def test_a_status_callback_is_retried_twice_then_stepped_over_with_a_warni
     sent = box.sender.sent
     assert [one.params["CallStatus"] for one in sent] == ["ringing", "ringing", "ringing", "completed"]
     assert [round(one.at - sent[0].at) for one in sent] == [0, 1, 6, 6]
-    assert [(alert.code, alert.level) for alert in await box.alerts()] == [(15003, "warning")]
+    (alert,) = await box.alerts()
+    assert (alert.code, alert.level, alert.request_method) == (15003, "warning", "POST")
+    refused = [event.detail for event in box.trace.events if event.detail["status"] == 404]
+    assert {webhooks.of_delivery(str(one["lane"]), str(one["sid"])) for one in refused} == {alert.webhook}
 
 
 async def test_a_status_callback_may_be_a_get(box: Box) -> None:
