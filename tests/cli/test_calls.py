@@ -29,7 +29,13 @@ class Told:
         # Nobody is registered as bob, so the call is over at once; bob's client may tell about it all the same.
         self.call = self._create()["sid"]
         self._post("EndpointEvents", "feedback", "received", {"quality_score": 2, "issue_name": "echo"})
-        self._post("EndpointEvents", "network-quality-warning-raised", "high-rtt", {"rtt": 500}, level="WARNING")
+        self._post(
+            "EndpointEvents",
+            "network-quality-warning-raised",
+            "high-rtt",
+            {"rtt": 500, "near": {"ip": "::1"}},
+            level="WARNING",
+        )
         self._post("EndpointEvents", "connection", "error", {"message": "red \x1b[31m"}, level="ERROR")
         moment = "2026-11-20T23:28:35.000Z"
         samples = [
@@ -128,7 +134,7 @@ def test_events_come_newest_first_with_what_is_their_own_and_nothing_that_steers
     rows = [line.split("\t") for line in run("calls", "insights", told.call).out.partition("\n\n")[2].splitlines()]
     assert [row[1:] for row in rows] == [
         ["error", "connection", "error", "message=red �[31m"],
-        ["warning", "network-quality-warning-raised", "high-rtt", "rtt=500"],
+        ["warning", "network-quality-warning-raised", "high-rtt", 'rtt=500 near={"ip":"::1"}'],
         ["info", "feedback", "received", "quality_score=2 issue_name=echo"],
     ]
     (warning,) = run("calls", "insights", told.call, "--level", "warning").out.partition("\n\n")[2].splitlines()
@@ -140,7 +146,19 @@ def test_insights_as_json_are_the_servers_own(run: Run, told: Told) -> None:
     assert [json.loads(line)["name"] for line in lines] == ["metrics-sample"] * 3 + ["error"]
 
 
-@pytest.mark.parametrize("command", [["calls", "list"], ["calls", "insights"]], ids=" ".join)
+def test_a_call_is_shown_as_rest_has_it_without_what_is_not_known(run: Run, told: Told) -> None:
+    lines = dict(line.split(maxsplit=1) for line in run("calls", "show", told.call).out.splitlines())
+    assert (lines["sid"], lines["status"], lines["from"], lines["to"]) == (
+        told.call,
+        "no-answer",
+        "client:x",
+        "client:bob",
+    )
+    assert "answered_by" not in lines
+    assert json.loads(run("calls", "show", told.call, "--json").out)["sid"] == told.call
+
+
+@pytest.mark.parametrize("command", [["calls", "list"], ["calls", "show"], ["calls", "insights"]], ids=" ".join)
 def test_each_command_explains_itself_with_an_example(run: Run, command: list[str]) -> None:
     done = run(*command, "--help")
     assert done.code == 0
@@ -148,6 +166,7 @@ def test_each_command_explains_itself_with_an_example(run: Run, command: list[st
 
 
 def test_an_unknown_call_and_what_is_no_call_are_said_to_be_so(run: Run) -> None:
-    done = run("calls", "insights", "CA" + "9" * 32)
-    assert (done.code, done.err) == (1, f"midcall: there is no call CA{'9' * 32}\n")
+    for command in ("show", "insights"):
+        done = run("calls", command, "CA" + "9" * 32)
+        assert (done.code, done.err) == (1, f"midcall: there is no call CA{'9' * 32}\n")
     assert run("calls", "insights", "KX1").code == 2

@@ -58,6 +58,30 @@ def list_(status: Status = None, limit: Limit = 50, json: Json = False, data_dir
 
 
 @group.command(cls=Command)
+def show(call: CallSid, json: Json = False, data_dir: DataDir = None) -> None:
+    """
+    Show one call as REST has it.
+
+    \b
+    [bold]Examples[/bold]
+      midcall calls show CA0123456789abcdef0123456789abcdef
+    """
+    from msgspec import to_builtins
+
+    from midcall.wire.resources import CallResource
+
+    asking = Asking.of(data_dir)
+    path = f"{asking.account}/Calls/{sid(call, 'CA')}.json"
+    body = rest.get(asking.server, asking.credentials, path, {}, missing=f"there is no call {call}")
+    if json:
+        print(body.decode())
+        return
+    for name, value in to_builtins(rest.read(body, CallResource)).items():
+        if value is not None and not isinstance(value, dict):
+            print(rest.printable(f"{name:18} {value}"))
+
+
+@group.command(cls=Command)
 def insights(
     call: CallSid,
     level: Level = None,
@@ -84,7 +108,9 @@ def insights(
     samples = list(islice(_insights(asking, leg, Kind="sample"), MANY * 10))
     for name, value in (*_quality(samples), ("feedback", _feedback(asking, leg))):
         print(rest.printable(f"{name:14} {value}"))
-    events = islice(_insights(asking, leg, Kind="event", Level=level), limit)
+    # They arrive a little out of order: the SDK posts each on its own.
+    found = islice(_insights(asking, leg, Kind="event", Level=level), limit)
+    events = sorted(found, key=lambda row: row.timestamp, reverse=True)
     print()
     tables.show(("time", "level", "group", "name", "details"), map(_event_cells, events), nothing="no events")
 
@@ -146,6 +172,7 @@ def _feedback(asking: Asking, call: str) -> str:
 _KNOWN_BY_OTHER_MEANS = frozenset(
     {
         "aggressive_nomination",
+        "audio_codec",
         "browser_extension",
         "call_sid",
         "direction",
@@ -161,6 +188,12 @@ _KNOWN_BY_OTHER_MEANS = frozenset(
 """Each event of the browser SDK has these; they would hide what is its own."""
 
 
+def _plain(value: object) -> str:
+    from msgspec.json import encode
+
+    return value if isinstance(value, str) else encode(value).decode()
+
+
 def _event_cells(row: InsightRecord) -> tuple[str, ...]:
-    own = (f"{name}={value}" for name, value in row.payload.items() if name not in _KNOWN_BY_OTHER_MEANS)
+    own = (f"{name}={_plain(value)}" for name, value in row.payload.items() if name not in _KNOWN_BY_OTHER_MEANS)
     return tables.clock(row.timestamp), row.level, row.group, row.name, " ".join(own)
