@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from midcall.signalling.hub import Counters, Hub
+from midcall.signalling.counters import Counters
+from midcall.signalling.hub import Hub
 from midcall.switch.calls import Calls
 from midcall.telemetry import Metrics
 

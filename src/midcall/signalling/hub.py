@@ -20,9 +20,11 @@ from midcall.core.sdp import Kinship, can_be_answer, compare, peer_of
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import Bus, Clock, DeviceId, Entropy, Invite, Nudge, Trace, TraceEvent
 from midcall.signalling.carriage import Carriage, Line, ReconnectTokens, Role, Tracked
+from midcall.signalling.counters import Counters
 from midcall.signalling.flush import Flusher
 from midcall.signalling.held import HeldInvites, is_placing
 from midcall.signalling.limits import Place, SignallingLimits
+from midcall.signalling.registrations import Registrations
 from midcall.signalling.tracing import describe, leg_of
 from midcall.switch.calls import Calls
 from midcall.switch.messages import Messages
@@ -31,24 +33,6 @@ from midcall.wire import signal
 _log = logging.getLogger(__name__)
 
 TOKEN_BYTES: Final = 24
-
-
-@dataclass(slots=True)
-class Counters:
-    """What has happened since the start; plain numbers for `/metrics`."""
-
-    connections: int = 0
-    frames_in: int = 0
-    frames_out: int = 0
-    malformed: int = 0
-    oversized: int = 0
-    slow_readers: int = 0
-    dead_peers: int = 0
-    receipts: int = 0
-    resent: int = 0
-    resumes: int = 0
-    refused_resumes: int = 0
-    takeovers: int = 0
 
 
 @dataclass(slots=True)
@@ -97,7 +81,7 @@ class Hub:
         self._flusher = Flusher(messages, clock, self.limits.unreceipted_messages)
         self._lines: dict[DeviceId, Line] = {}
         self._per_account: Counter[AccountSid] = Counter()
-        self._registered: dict[tuple[AccountSid, str], dict[DeviceId, Line]] = {}
+        self._registered = Registrations(self.limits.devices_per_identity)
         self._legs: dict[CallSid, _Carried] = {}
         self._no_media: set[DeviceId] = set()
         self._held = HeldInvites()
@@ -120,7 +104,7 @@ class Hub:
     # ------------------------------------------------------------------------------------------------- the port
 
     def registered(self, account: AccountSid, identity: str) -> tuple[DeviceId, ...]:
-        return tuple(self._registered.get((account, identity), ()))
+        return self._registered.of(account, identity)
 
     def declares_no_media(self, device: DeviceId) -> bool:
         return device in self._no_media
@@ -270,30 +254,15 @@ class Hub:
         Raises:
             Refused: INCOMING_NOT_ALLOWED without identity; RATE_EXCEEDED when the identity has too many devices.
         """
-        if line.identity is None:
-            raise Refused(errors.INCOMING_NOT_ALLOWED)
-        devices = self._registered.setdefault((line.account, line.identity), {})
-        if line.device in devices:
-            return False
-        if len(devices) >= self.limits.devices_per_identity:
-            raise Refused(errors.RATE_EXCEEDED, "The identity has too many registered devices")
-        devices[line.device] = line
-        return True
+        return self._registered.add(line)
 
     def unregister(self, line: Line) -> bool:
         """Offer no more calls to a connection; True when it was registered."""
-        if line.identity is None:
-            return False
-        key = (line.account, line.identity)
-        devices = self._registered.get(key, {})
-        was = devices.pop(line.device, None) is not None
-        if not devices:
-            self._registered.pop(key, None)
-        return was
+        return self._registered.remove(line)
 
     @property
     def registrations(self) -> int:
-        return sum(len(devices) for devices in self._registered.values())
+        return len(self._registered)
 
     @property
     def lines(self) -> tuple[Line, ...]:
