@@ -189,6 +189,8 @@ async def test_a_deleted_key_ends_registrations_and_leaves_calls(customer: Custo
     assert error["code"] == 20101
     await carol.wait_for("unregistered")
     assert carol.got("close")
+    await bob.wait_for("unregistered")
+    assert not bob.got("close")
     assert (await call.hear(1.0)).energy > AUDIBLE
     assert await call.status() == "open"
     await call.disconnect()

@@ -249,6 +249,8 @@ async def test_revoking_a_key_sends_idle_clients_away_and_leaves_calls_alone(edg
     assert (await idle.expect("error"))["error"]["code"] == 31204
     await idle.expect("close")
     assert edge.hub.registered(ACCOUNT, "bob") == edge.hub.registered(ACCOUNT, "alice") == ()
+    assert (await talking.expect("error"))["error"]["code"] == 31204
+    await talking.expect("offline")
     await talking.nothing_more()
     await stranger.nothing_more()
 

@@ -130,6 +130,12 @@ class Connection:
     def key_sid(self) -> KeySid | None:
         return self._grant.key_sid if self._grant is not None else None
 
+    def take_offline(self, rule: Rule) -> None:
+        """Tell a client in a call that it gets no others; this one goes on."""
+        if self._hub.unregister(self):
+            self.send(_error(rule, rule.text))
+            self.send(signal.Offline())
+
     def dismiss(self, rule: Rule) -> None:
         """Tell an idle client that it is not welcome any more, and not to come back on its own."""
         self._hub.unregister(self)

@@ -81,14 +81,15 @@ class Signalling:
     def revoke(self, account: AccountSid, key: KeySid | None = None) -> None:
         """A key was deleted, or (without one) the account suspended: idle clients are sent away.
 
-        Clients in a call keep their socket, but get no new calls: `register` and `invite` check the token again.
+        Clients in a call keep their socket, but get no new calls, and are told so; `register` and `invite` check the
+        token again.
         """
         rule = errors.ACCOUNT_INVALID if key is None else errors.TOKEN_INVALID
         for connection in list(self._connections):
             if connection.account != account or (key is not None and connection.key_sid != key):
                 continue
             if connection.carriages:
-                self._hub.unregister(connection)
+                connection.take_offline(rule)
             else:
                 connection.dismiss(rule)
 
