@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from midcall.redirect.proxy import Home, serving
 from midcall.redirect.upstream import Upstreams
+from support.certificates import server_side, write_certificate
 from support.servers import RawServer, answering, raw_server
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -59,7 +62,9 @@ def start(stack: AsyncExitStack) -> Start:
 
 
 @asynccontextmanager
-async def another_proxy(target: int, answer: bytes = ESTABLISHED) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def another_proxy(
+    target: int, answer: bytes = ESTABLISHED, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A proxy that knows one target under every name; its port, and the heads that it gets."""
     heads: list[bytes] = []
 
@@ -72,7 +77,7 @@ async def another_proxy(target: int, answer: bytes = ESTABLISHED) -> AsyncIterat
         there.close()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1], heads
 
 
@@ -143,6 +148,22 @@ async def test_a_proxy_that_was_there_before_is_asked_with_its_password(start: S
     assert heads == [
         b"CONNECT shop.test:8443 HTTP/1.1\r\nHost: shop.test:8443\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n"
     ]
+
+
+async def test_a_proxy_that_wants_tls_gets_it_and_has_to_be_trusted(
+    start: Start, echo: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write_certificate(tmp_path / "proxy.pem")
+    async with another_proxy(echo.port, tls=server_side(own)) as (upstream, _):
+        port = await start(HTTPS_PROXY=f"https://127.0.0.1:{upstream}")
+        assert b"shop.test cannot be reached" in await whole(port, connect("shop.test:443"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(own))
+        reader, writer = await open_(port, connect("shop.test:443"))
+        writer.write(b"hello")
+        assert await reader.readexactly(len(ESTABLISHED) + 5) == ESTABLISHED + b"hello"
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_hosts_that_were_exempt_from_it_still_are(start: Start, echo: Echo) -> None:
@@ -262,6 +283,16 @@ async def test_a_plain_request_goes_through_the_proxy_that_was_there_before(star
     heard = upstream.heard[0]
     assert heard.target == "http://shop.test/a"
     assert heard.headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+
+
+async def test_a_request_for_https_without_a_tunnel_gets_its_tls_here(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write_certificate(tmp_path / "shop.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    async with raw_server(tls=server_side(own)) as shop:
+        await last(shop, await start(), request(f"https://127.0.0.1:{shop.port}/a"))
+    assert shop.heard[0].target == "/a"
 
 
 async def test_an_upgrade_stays_one(start: Start) -> None:
