@@ -99,6 +99,8 @@ def test_what_is_not_there_is_named(run: Run, command: list[str], said: str) -> 
     ("command", "said"),
     [
         (["messages", "show", CALL, CALL], "is no message: a message's sid is KX and 32 hex digits"),
+        (["messages", "send", CALL, "hello"], """a text has to be quoted: '"hello"'"""),
+        (["messages", "send", CALL, ""], "a message is JSON"),
         (["deliveries", "list", MESSAGE], "is no call"),
         (["deliveries", "stop", CALL], "is no replay"),
         (["deliveries", "replay"], "name a call, or add --undelivered"),

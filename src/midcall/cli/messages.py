@@ -12,6 +12,7 @@ import typer
 
 from midcall.cli import rest, tables
 from midcall.cli.asking import Asking, Call, Json, Limit, Since, chosen, moment, no_call, sid
+from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
 
@@ -147,7 +148,7 @@ def send(
     from midcall.wire.resources import MessageResource
 
     asking = Asking.of(data_dir)
-    text = sys.stdin.read().strip() if content == "-" else content
+    text = _json(sys.stdin.read().strip() if content == "-" else content)
     path = f"{asking.account}/Calls/{sid(call, 'CA')}/UserDefinedMessages.json"
     form = chosen(Content=text, Identity=to_identity)
     body = rest.post(asking.server, asking.credentials, path, form, missing=no_call(call))
@@ -171,6 +172,19 @@ def export(call: Call = None, since: Since = None, data_dir: DataDir = None) -> 
     for line in rest.lines(asking.server, asking.credentials, path, query, missing=no_call(call)):
         out.write(line)
     out.flush()
+
+
+def _json(text: str) -> str:
+    from msgspec import DecodeError, json
+
+    try:
+        json.decode(text)
+    except (DecodeError, RecursionError):
+        example = f"'{json.encode(text[:20]).decode()}'" if text else "'{}'"
+        raise Failure(
+            f"a message is JSON, and this is not; a text has to be quoted: {example}", ExitCode.USAGE
+        ) from None
+    return text
 
 
 def _calls(asking: Asking, status: str | None = None) -> Iterator[str]:
