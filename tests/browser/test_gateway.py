@@ -57,7 +57,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.edge = Edge()
-        EventGateway(self.edge.insights).add_routes(self.edge.app.router)
+        EventGateway(self.edge.insights, self.edge.metrics).add_routes(self.edge.app.router)
 
     async def post(self, body: object, path: str = EVENTS, *, shown: str | None = None, **headers: str) -> Any:
         """The status, and the code when it is an error."""
@@ -96,6 +96,15 @@ async def test_a_page_elsewhere_may_post_with_its_token(gateway: Gateway) -> Non
         assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type, X-Twilio-Token"
     assert await gateway.post(ABOUT_CALL, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}) == 202
     assert await gateway.names() == ["muted"]
+
+
+async def test_posts_are_counted_by_their_answer(gateway: Gateway) -> None:
+    await gateway.post(ABOUT_CALL)
+    await gateway.post(b"{")
+    await gateway.post(GIVEN)
+    shown = gateway.edge.metrics.text()
+    assert 'midcall_event_gateway_posts_total{status="202"} 2' in shown
+    assert 'midcall_event_gateway_posts_total{status="400"} 1' in shown
 
 
 async def test_samples_of_one_post_are_kept_one_by_one(gateway: Gateway) -> None:

@@ -157,7 +157,7 @@ class App:
         application = rest_app(api, health, self.metrics)
         application.router.add_get("/signal", self.signalling.handle)
         sounds.add_routes(application.router)
-        EventGateway(self.insights).add_routes(application.router)
+        EventGateway(self.insights, self.metrics).add_routes(application.router)
         return application
 
     async def start(self, owner: AccountSid) -> None:

@@ -15,6 +15,7 @@ from midcall.core import errors
 from midcall.core.errors import Refused
 from midcall.core.insights import Kind
 from midcall.switch.insights import Insights
+from midcall.telemetry import Metrics
 from midcall.wire.insights import MAX_POST_BYTES, read_post
 from midcall.wire.resources import refusal
 
@@ -29,8 +30,9 @@ WAIT_S: Final = 15.0
 class EventGateway:
     """Routes of the event gateway; what they take goes to the desk."""
 
-    def __init__(self, insights: Insights) -> None:
+    def __init__(self, insights: Insights, metrics: Metrics) -> None:
         self._insights = insights
+        self._posts = metrics.counter("midcall_event_gateway_posts_total", "Posts of SDKs about their calls.", "status")
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         for path in ROUTES:
@@ -39,6 +41,11 @@ class EventGateway:
 
     async def take(self, request: web.Request) -> web.Response:
         """202 once the post is checked, and its feedback, if it has some, is stored."""
+        response = await self._answer(request)
+        self._posts.add(str(response.status))
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         try:
             await self._take(request)
         except Refused as refused:
