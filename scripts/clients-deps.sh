@@ -8,6 +8,7 @@ build=$PWD/build/clients
 missing=()
 command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless)
 command -v mvn >/dev/null || missing+=(maven)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 command -v go >/dev/null || missing+=(golang-go) # Debian 12 has 1.19, which is what the newest library asks for
 [ ${#missing[@]} -eq 0 ] || scripts/apt.sh "${missing[@]}"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beyond .venv: a browser, certutil for its certificate store, Node and the official npm packages.
+# What the tests need beyond .venv: a browser, certutil for its certificate store, curl, Node and the official npm packages.
 # Installs only what is missing; a dependency that cannot be had is a failure here, never a skipped test later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,9 +17,14 @@ fi
 command -v certutil >/dev/null || wanted+=(libnss3-tools)
 command -v node >/dev/null || wanted+=(nodejs)
 command -v npm >/dev/null || wanted+=(npm)
+command -v curl >/dev/null || wanted+=(curl)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || wanted+=(ca-certificates)
 [ ${#wanted[@]} -eq 0 ] || scripts/apt.sh "${wanted[@]}"
 
-for folder in tests/e2e/browser tests/clients tests/clients/node/minimum tests/clients/cli/{newest,minimum}; do
+folders=(tests/e2e/browser tests/clients tests/clients/node/minimum tests/clients/cli/{newest,minimum})
+# Debian 12 has Node 18, which is too old for the newest CLI.
+[ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] || folders+=(tests/clients/node/runtime)
+for folder in "${folders[@]}"; do
     stamp=$folder/node_modules/.installed
     if [ ! -e "$stamp" ] || ! cmp -s "$folder/package-lock.json" "$stamp"; then
         echo "deps: npm ci in $folder"

@@ -13,6 +13,9 @@ from clients.client import Client
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "clients"
 
+NODE_20 = HERE / "node" / "runtime" / "node_modules" / ".bin"
+"""Where scripts/deps.sh has put a Node of its own, because the system's is too old for the newest clients."""
+
 WITHOUT_LIBRARY = {
     "token": "it makes no access tokens",
     "JSON signature": "it has no validator of signatures",
@@ -31,7 +34,12 @@ def python(python: Path, version: str, *, asynchronous: bool = False) -> Client:
     )
 
 
-def node(programs: Path, package: Path) -> Client:
+def path(*folders: Path) -> str:
+    """`PATH` with the folders before the system's."""
+    return os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+
+
+def node(programs: Path, package: Path, *before: Path) -> Client:
     """The library that a package names.
 
     Node looks for a library beside the program. `minimum` therefore has links to the programs, and this flag makes Node
@@ -39,10 +47,10 @@ def node(programs: Path, package: Path) -> Client:
     """
     command = ("node", "--preserve-symlinks-main")
     operations, sample = (*command, str(programs / "operations.js")), (*command, str(programs / "sample.js"))
-    return Client("Node", dependency(package, "twilio"), operations, sample)
+    return Client("Node", dependency(package, "twilio"), operations, sample, variables={"PATH": path(*before)})
 
 
-def cli(package: Path) -> Client:
+def cli(package: Path, *before: Path) -> Client:
     """The CLI that a package names."""
     return Client(
         "CLI",
@@ -50,7 +58,7 @@ def cli(package: Path) -> Client:
         (sys.executable, str(HERE / "cli" / "operations.py")),
         (str(HERE / "cli" / "sample.sh"),),
         variables={
-            "PATH": f"{package / 'node_modules/.bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": path(package / "node_modules" / ".bin", *before),
             "HOME": str(BUILD / "cli-home"),  # it keeps notes in ~/.twilio-cli
             "TWILIO_DISABLE_AUTOUPDATE": "true",
             "TWILIO_SKIP_NEW_VERSION_CHECK": "true",
@@ -82,8 +90,8 @@ PYTHON = [
     python(Path(sys.executable), version("twilio"), asynchronous=True),
     python(BUILD / "python-minimum" / "bin" / "python", "7.15.1"),
 ]
-NODE = [node(HERE / "node", HERE), node(HERE / "node" / "minimum", HERE / "node" / "minimum")]
-CLI = [cli(HERE / "cli" / "newest"), cli(HERE / "cli" / "minimum")]
+NODE = [node(HERE / "node", HERE, NODE_20), node(HERE / "node" / "minimum", HERE / "node" / "minimum")]
+CLI = [cli(HERE / "cli" / "newest", NODE_20), cli(HERE / "cli" / "minimum")]
 CURL = Client(
     "curl",
     None,

@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and isinstance(item, pytest.Function) and pytest_asyncio.is_async_test(item):
             item.add_marker(one_loop, append=False)
-            item.add_marker(pytest.mark.timeout(240))  # each waits for another program some twenty times
+            item.add_marker(pytest.mark.timeout(480))  # each waits for another program some twenty times
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", name="stage")

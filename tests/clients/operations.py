@@ -57,10 +57,10 @@ class Tour:
     async def create_a_call(self) -> None:
         if self._device is None:  # a client that mints no tokens
             self._device = await self._stage.connect(self._stage.customer.token(self._name))
-        async with expected(self._device.wait_for("incoming", timeout=WAIT_S)) as rings:
+        async with expected(self._device.wait_for("incoming")) as rings:
             made = await self._ask("create_call", to=f"client:{self._name}", from_="client:shop", twiml=TWIML)
             assert (made["status"], made["direction"]) == ("queued", "outbound-api")
-            self._call = await rings
+            self._call = await rings()
         self._call_sid = self._call.parameters["CallSid"]
         assert made["sid"] == self._call_sid
         accepted = self._call.wait_for("accept", timeout=WAIT_S)
@@ -80,9 +80,9 @@ class Tour:
         assert updated["status"] == "in-progress"
 
     async def create_a_message(self) -> None:
-        async with expected(self._live_call().wait_for("messageReceived", timeout=WAIT_S)) as arrives:
+        async with expected(self._live_call().wait_for("messageReceived")) as arrives:
             made = await self._ask("create_message", call_sid=self._call_sid, content=CONTENT)
-            message = await arrives
+            message = await arrives()
         assert (made["sid"], made["call_sid"]) == (message.voice_event_sid, self._call_sid)
         assert message.content == json.loads(CONTENT)
         assert_recent(made)
@@ -110,10 +110,10 @@ class Tour:
         await self._run_sample("print-env", (), await self._stage.printed_variables())
 
     async def end_a_call(self) -> None:
-        async with expected(self._live_call().wait_for("disconnect", timeout=WAIT_S)) as ends:
+        async with expected(self._live_call().wait_for("disconnect")) as ends:
             ended = await self._ask("end_call", sid=self._call_sid)
             assert ended["status"] == "completed"
-            await ends
+            await ends()
 
     async def create_an_application(self) -> None:
         url = f"https://app.example/voice?of={self._name}"
@@ -166,18 +166,21 @@ class Tour:
     async def _run_sample(self, which: str, before: tuple[str, ...], variables: Mapping[str, str | None]) -> None:
         callback = f"{self._stage.customer.url}/{self._path(which)}"
         command = (*before, *self._sample, self._call_sid, callback)
-        async with expected(self._live_call().wait_for("messageReceived", timeout=WAIT_S)) as arrives:
+        async with expected(self._live_call().wait_for("messageReceived")) as arrives:
             out = await run_sample(command, {**self._program.variables, **variables})
             assert out.count(self._stage.credentials.account_sid) >= 2, out
-            await arrives
+            await arrives()
         await self._say("after the sample", arrives_at=which)
 
 
 @asynccontextmanager
-async def expected(event: asyncio.Future[Any]) -> AsyncIterator[asyncio.Future[Any]]:
-    """An event that is awaited inside the block, unless something fails before."""
+async def expected(event: asyncio.Future[Any]) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    """Listen for an event from here on; what is yielded awaits it, for a while that begins then.
+
+    A program may take its time to start, so the wait does not begin before its answer.
+    """
     try:
-        yield event
+        yield lambda: asyncio.wait_for(event, WAIT_S)
     finally:
         event.cancel()
 
@@ -211,7 +214,7 @@ OPERATIONS: Mapping[str, Callable[[Tour], Awaitable[None]]] = {
 async def perform(tour: Tour, operation: str) -> str | None:
     """None when all went well, otherwise what did not."""
     try:
-        async with asyncio.timeout(6 * WAIT_S):
+        async with asyncio.timeout(12 * WAIT_S):
             await OPERATIONS[operation](tour)
     except Exception as error:
         return f"{operation}: {type(error).__name__}: {error}"

@@ -16,6 +16,7 @@ NPM_FOLDERS = [
     "tests/e2e/browser",
     "tests/clients",
     "tests/clients/node/minimum",
+    "tests/clients/node/runtime",
     "tests/clients/cli/newest",
     "tests/clients/cli/minimum",
 ]
@@ -52,7 +53,8 @@ def test_every_declared_dependency_is_locked() -> None:
 def test_an_npm_lock_names_no_registry_and_pins_exactly(folder: str) -> None:
     lock = json.loads((ROOT / folder / "package-lock.json").read_text())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
-    wanted = json.loads((ROOT / folder / "package.json").read_text())["dependencies"]
+    package = json.loads((ROOT / folder / "package.json").read_text())
+    wanted = package.get("dependencies", {}) | package.get("optionalDependencies", {})
     pinned = {name: version.rpartition("@")[2] for name, version in wanted.items()}  # npm:name@version is an alias
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == pinned
 
