@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -85,10 +86,15 @@ def dependency(package: Path, name: str) -> str:
     return str(json.loads((package / "package.json").read_bytes())["dependencies"][name])
 
 
+OLD_PYTHON = BUILD / "python-minimum" / "bin" / "python"
 PYTHON = [
     python(Path(sys.executable), version("twilio")),
     python(Path(sys.executable), version("twilio"), asynchronous=True),
-    python(BUILD / "python-minimum" / "bin" / "python", "7.15.1"),
+    python(OLD_PYTHON, "7.15.1"),
+    replace(
+        python(OLD_PYTHON, "7.15.1", asynchronous=True),
+        unavailable="ModuleNotFoundError: No module named 'twilio.http.async_http_client'",
+    ),
 ]
 NODE = [node(HERE / "node", HERE, NODE_20), node(HERE / "node" / "minimum", HERE / "node" / "minimum")]
 CLI = [cli(HERE / "cli" / "newest", NODE_20), cli(HERE / "cli" / "minimum")]

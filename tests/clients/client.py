@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clients.operations import OPERATIONS, Tour, perform
-from clients.programs import running
+from clients.programs import ProgramFailed, running
 from clients.stage import Stage
-from clients.table import NO, NOT_APPLICABLE, YES, Row, print_or_compare
+from clients.table import NO, NOT_APPLICABLE, NOT_AVAILABLE, YES, Row, print_or_compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Client:
         operations, sample: commands; both take the vendor's addresses for granted.
         variables: further environment of both.
         not_applicable: reasons by operation.
+        unavailable: the last words of a version's program that cannot even start; nothing else is asked of it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Client:
     sample: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     not_applicable: Mapping[str, str] = field(default_factory=dict)
+    unavailable: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name
@@ -43,6 +45,9 @@ async def check(client: Client, stage: Stage) -> None:
     Raises:
         AssertionError: something did not work, or the table says something else.
     """
+    if client.unavailable is not None:
+        await _check_unavailable(client, client.unavailable, stage)
+        return
     async with running((*stage.exec_command, *client.operations), client.variables) as program:
         version = str((await program.do("version"))["version"])
         assert client.version in (None, version), f"this is {version}"
@@ -69,3 +74,17 @@ async def _results(client: Client, tour: Tour) -> tuple[dict[str, str], list[str
         if failure:
             failures.append(failure)
     return results, failures
+
+
+async def _check_unavailable(client: Client, expected: str, stage: Stage) -> None:
+    """The version cannot do it, and still says why in these words; the table shows them."""
+    assert client.version is not None
+    async with running((*stage.exec_command, *client.operations), client.variables) as program:
+        try:
+            await program.do("version")
+        except ProgramFailed as failed:
+            words = str(failed).splitlines()[-1]
+        else:
+            raise AssertionError(f"{client} is available after all")
+    assert words == expected
+    print_or_compare(Row(client.name, client.version, dict.fromkeys(OPERATIONS, NOT_AVAILABLE), f"`{words}`"))

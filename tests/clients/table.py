@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "reference" / "compatibility.md"
 BEGIN, END = "<!-- table: printed by make compatibility -->\n", "<!-- end of table -->\n"
 LOCK = ROOT / "build" / "compatibility.lock"
 
-YES, NO, NOT_APPLICABLE = "yes", "**no**", "n/a"
+YES, NO, NOT_APPLICABLE, NOT_AVAILABLE = "yes", "**no**", "n/a", "not available"
 REPLAYED, PARSED, NOT_RECORDED = "replayed", "parsed", "–"
 
 
