@@ -19,6 +19,16 @@ from simulation.world import simulate
 IN_MEMORY = [(start, 125) for start in range(0, 2_000, 125)]
 ON_DISK = [(start, 60) for start in range(10_000, 10_600, 60)]
 
+ONCE_WRONG = [
+    (106, "sqlite"),
+    (383, "memory"),
+    (1145, "memory"),
+    (2_001_185, "memory"),
+    (2_036_907, "memory"),
+    (2_055_225, "memory"),
+]
+"""Clients that accepted a call and lost one socket after the other."""
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -30,6 +40,11 @@ def test_seeds_on_the_memory_store_keep_every_promise(start: int, count: int) ->
 @pytest.mark.parametrize(("start", "count"), ON_DISK)
 def test_seeds_on_a_disk_that_forgets_and_tears_keep_every_promise(start: int, count: int) -> None:
     assert run_chunk(start, count, "sqlite").failures == []
+
+
+@pytest.mark.parametrize(("seed", "kind"), ONCE_WRONG)
+def test_seeds_that_found_something_stay_right(seed: int, kind: str) -> None:
+    assert simulate(seed, Kind(kind)).problems == []
 
 
 def test_the_seeds_meet_what_they_are_for() -> None:
