@@ -392,6 +392,12 @@ class Store(FeedbackRows, Protocol):
 
     async def alerts(self, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]: ...
 
+    async def purge_alerts(self, before: float, limit: int) -> int:
+        """Delete alerts of no call that were raised before then (epoch seconds), at most so many; how many they were.
+
+        Those of a call go with it (`delete_call`).
+        """
+
 
 # ---------------------------------------------------------------------------------------------------------------- bus
 

@@ -144,7 +144,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Annotated[str, _says("Home that clients see as `device.home`, unless their token names one.")] = "us1"
 
     # Keeping and telling
-    retention_days: Annotated[int, _says("Days after which ended calls are forgotten.", ge=1, le=36_500)] = 30
+    retention_days: Annotated[
+        int, _says("Days after which ended calls, and alerts of no call, are forgotten.", ge=1, le=36_500)
+    ] = 30
     retention_messages: Annotated[
         int,
         _says(

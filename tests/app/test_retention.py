@@ -6,12 +6,13 @@ from collections.abc import Awaitable
 
 import pytest
 
-from midcall.app.retention import BATCH, DAY_S, SWEEP_S, Retention
+from midcall.app.retention import ALERT_BATCH, BATCH, DAY_S, SWEEP_S, Retention
 from midcall.core.accounts import Account, AccountStatus
+from midcall.core.alerts import ANY_ALERT, Alert, Level
 from midcall.core.calls import Call, CallFilter, Direction, Status
 from midcall.core.errors import Refused
 from midcall.core.messages import Appended, Draft, IdempotencyClaim, Limits, Log
-from midcall.core.sids import AccountSid, CallSid, MessageSid
+from midcall.core.sids import AccountSid, AlertSid, CallSid, MessageSid
 from midcall.ports import PageRequest, TraceEvent, Transition
 from midcall.storage.memory import MemoryStore
 from midcall.storage.trace import MemoryTrace
@@ -113,6 +114,29 @@ async def test_idempotency_keys_go_a_day_after_the_end_of_their_call(
     # Nobody knows the key any more, so other parameters are no conflict: the call is over, and that is all.
     with pytest.raises(Refused, match="not active"):
         await repeat(b"2")
+
+
+async def test_old_alerts_of_no_call_go_however_many_they_are(
+    store: MemoryStore, trace: MemoryTrace, clock: ManualClock
+) -> None:
+    def alert(number: int, at: float) -> Alert:
+        return Alert(
+            sid=AlertSid(f"NO{number:032x}"),
+            account_sid=OWNER,
+            call_sid=None,
+            code=11200,
+            level=Level.ERROR,
+            reason="",
+            at=at,
+        )
+
+    long_ago = clock.now() - 31 * DAY_S
+    for number in range(2 * ALERT_BATCH):
+        await store.add_alert(alert(number, long_ago))
+    young = alert(2 * ALERT_BATCH, clock.now() - 29 * DAY_S)
+    await store.add_alert(young)
+    await Retention(store, trace, clock, insights=trace.insights, days=30).sweep(OWNER)
+    assert (await store.alerts(OWNER, ANY_ALERT, PageRequest(size=1000))).rows == [young]
 
 
 async def test_a_sweep_that_fails_is_not_the_last(

@@ -1064,6 +1064,15 @@ async def test_alerts_are_found_by_level_and_time(store: Store) -> None:
     assert (first.has_next, first.following) == (True, rows[2].sid)
 
 
+async def test_old_alerts_of_no_call_are_purged_so_many_at_a_time_and_those_of_calls_stay(store: Store) -> None:
+    rows = [alert(1), *(replace(alert(number, leg=None), at=NOW + number) for number in (2, 3, 4))]
+    for row in rows:
+        await store.add_alert(row)
+    before = NOW + 4
+    assert [await store.purge_alerts(before, 1) for _ in range(3)] == [1, 1, 0]
+    assert (await store.alerts(ACCOUNT, ANY_ALERT, FIRST_PAGE)).rows == [rows[3], rows[0]]
+
+
 async def test_one_alert_is_found_by_its_accounts_only(store: Store) -> None:
     row = replace(alert(1), request_method="POST", webhook="lane/entry")
     await store.add_alert(row)

@@ -1,4 +1,4 @@
-"""Forgets calls that ended long ago, so that the database does not grow for ever."""
+"""Forgets calls that ended long ago, and alerts of no call, so that the database does not grow for ever."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 DAY_S: Final = 86_400
 BATCH: Final = 100
 """Calls deleted in one sweep: each deletion overwrites what it frees, and messages must not wait for that."""
+ALERT_BATCH: Final = 1_000
+"""Alerts deleted in one transaction."""
 SWEEP_S: Final = 600.0
 BUSY_SWEEP_S: Final = 5.0
 """Pause between sweeps while there is more to forget."""
@@ -25,7 +27,7 @@ class Retention:
     """Deletes ended calls with all that belongs to them, for an account and its subaccounts.
 
     Args:
-        days: how long an ended call is kept.
+        days: how long an ended call is kept, and an alert that belongs to none.
         messages: how many messages an account keeps at least; older calls go, whole, before their time is over. 0: all.
     """
 
@@ -50,9 +52,15 @@ class Retention:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self, owner: AccountSid) -> int:
-        """Delete a batch of calls that need not be kept; how many they were. Idempotency keys go sooner."""
-        await self._store.purge(self._clock.now())
-        await self._insights.forget_strays(self._clock.now() - self._keep_s)
+        """Delete a batch of calls that need not be kept; how many they were. Idempotency keys go sooner.
+
+        Alerts and insights that belong to no call are deleted at the same age as calls.
+        """
+        now = self._clock.now()
+        await self._store.purge(now)
+        await self._insights.forget_strays(now - self._keep_s)
+        while await self._store.purge_alerts(now - self._keep_s, ALERT_BATCH) == ALERT_BATCH:
+            pass
         deleted = 0
         after: str | None = None
         while deleted < BATCH:

@@ -538,6 +538,12 @@ class MemoryStore(MemoryFeedback):
         mine = (alert for alert in self._alerts.values() if alert.account_sid == account)
         return _page(mine, lambda alert: _is_wanted(alert, where), lambda alert: alert.sid, page)
 
+    async def purge_alerts(self, before: float, limit: int) -> int:
+        old = [sid for sid, alert in self._alerts.items() if alert.call_sid is None and alert.at < before][:limit]
+        for sid in old:
+            del self._alerts[sid]
+        return len(old)
+
     # rows
 
     def _leg(self, sid: CallSid) -> _Leg:

@@ -314,6 +314,9 @@ class SqliteStore(SqliteFeedback):
     async def alerts(self, account: AccountSid, where: AlertFilter, page: PageRequest) -> PageResult[Alert]:
         return await self._reader.submit(partial(resources.alerts, account=account, where=where, page=page))
 
+    async def purge_alerts(self, before: float, limit: int) -> int:
+        return await self._writer.submit(partial(resources.purge_alerts, before=before, limit=limit), scrub=True)
+
 
 def prepare(db: apsw.Connection, *, single_node: bool = True) -> None:
     """Bring the file's schema up to date; on a single node, end the leases of a dead process.

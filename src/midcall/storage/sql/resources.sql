@@ -159,3 +159,6 @@ WHERE call = :call AND account = :account
 
 -- name: place_of_alert
 SELECT row FROM alerts WHERE account = :account AND sid = :sid
+
+-- name: purge_alerts
+DELETE FROM alerts WHERE row IN (SELECT row FROM alerts WHERE call IS NULL AND at < ? LIMIT ?)

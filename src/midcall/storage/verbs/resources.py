@@ -124,3 +124,8 @@ def alerts(db: apsw.Connection, account: AccountSid, where: AlertFilter, page: P
         return page_of(db, "list_alerts", bound, page, "place_of_alert", "NO", rows.alert)
     bound["call"] = rows.key(where.call_sid, "CA")
     return page_of(db, "list_alerts_of_call", bound, page, "place_of_alert", "NO", rows.alert)
+
+
+def purge_alerts(db: apsw.Connection, before: float, limit: int) -> int:
+    run(db, "purge_alerts", (before, limit))
+    return db.changes()
