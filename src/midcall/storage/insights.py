@@ -40,12 +40,12 @@ class MemoryInsights:
 
     def record(self, insights: Sequence[Insight]) -> None:
         self._kept.extend(insights)
-        for account, temporary in _to_be_named(insights):
-            alike = [at for at, each in enumerate(self._kept) if _key(each) == (account, temporary)]
-            calls = [self._kept[at].call_sid for at in alike]
-            call = next((sid for sid in calls if sid is not None), None)
-            for at in alike:
-                self._kept[at] = replace(self._kept[at], call_sid=self._kept[at].call_sid or call)
+        to_be_named = _to_be_named(insights)
+        alike = [(at, each) for at, each in enumerate(self._kept) if _key(each) in to_be_named]
+        calls = {_key(each): each.call_sid for _, each in reversed(alike) if each.call_sid is not None}
+        for at, each in alike:
+            if each.call_sid is None and (call := calls.get(_key(each))) is not None:
+                self._kept[at] = replace(each, call_sid=call)
 
     async def insights(
         self, account: AccountSid, call: CallSid, where: InsightFilter, page: PageRequest
