@@ -13,6 +13,7 @@ from midcall.cli.asking import Asking, Json, Limit, chosen
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
+from midcall.core.numbers import StirStatus
 
 if TYPE_CHECKING:
     from midcall.wire.numbers import PhoneNumberResource
@@ -27,18 +28,7 @@ Application = Annotated[
 ]
 StatusCallback = Annotated[str | None, typer.Option(help="Told when a call to it is over.", show_default=False)]
 Stir = Annotated[
-    Literal[
-        "TN-Validation-Passed-A",
-        "TN-Validation-Passed-B",
-        "TN-Validation-Passed-C",
-        "TN-Validation-Failed-A",
-        "TN-Validation-Failed-B",
-        "TN-Validation-Failed-C",
-        "TN-Validation-Failed",
-        "No-TN-Validation",
-        "",
-    ]
-    | None,
+    Literal[StirStatus, ""] | None,
     typer.Option(help="How calls from it are attested; empty says nothing.", show_default=False),
 ]
 

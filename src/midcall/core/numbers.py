@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 from midcall.core.sids import AccountSid, ApplicationSid, PhoneNumberSid
 
@@ -18,11 +18,8 @@ E164: Final = r"\+[1-9]\d{6,14}"
 AREA_CODE: Final = r"[2-9]\d{2}"
 """Of North America."""
 
-VERIFIED: Final = "TN-Validation-Passed-A"
-"""The only status with which an SDK calls its caller verified."""
-
-STIR_STATUSES: Final = (
-    VERIFIED,
+StirStatus = Literal[
+    "TN-Validation-Passed-A",
     "TN-Validation-Passed-B",
     "TN-Validation-Passed-C",
     "TN-Validation-Failed-A",
@@ -30,8 +27,12 @@ STIR_STATUSES: Final = (
     "TN-Validation-Failed-C",
     "TN-Validation-Failed",
     "No-TN-Validation",
-)
+]
 """What the called side may be told of a caller's attestation (SHAKEN, ATIS-1000074)."""
+STIR_STATUSES: Final[tuple[StirStatus, ...]] = get_args(StirStatus)
+
+VERIFIED: Final = "TN-Validation-Passed-A"
+"""The only status with which an SDK calls its caller verified."""
 
 FICTIONAL: Final = range(100, 200)
 """Subscribers behind 555 that are kept free of people in North America: 555-0100 to 555-0199."""

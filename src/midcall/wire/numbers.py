@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Struct
 
-from midcall.core.numbers import PhoneNumber, is_toll_free
+from midcall.core.numbers import PhoneNumber, StirStatus, is_toll_free
 from midcall.wire.dates import rfc2822
 from midcall.wire.paging import Page
 from midcall.wire.resources import (
@@ -21,17 +21,6 @@ from midcall.wire.resources import (
     PhoneNumberSidText,
     http_method,
 )
-
-StirStatusText = Literal[
-    "TN-Validation-Passed-A",
-    "TN-Validation-Passed-B",
-    "TN-Validation-Passed-C",
-    "TN-Validation-Failed-A",
-    "TN-Validation-Failed-B",
-    "TN-Validation-Failed-C",
-    "TN-Validation-Failed",
-    "No-TN-Validation",
-]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -81,7 +70,7 @@ class PhoneNumberResource(Struct, frozen=True, kw_only=True):
     bundle_sid: str | None = None
     status: Literal["in-use"] = "in-use"
     type: Literal["local", "toll-free"]
-    stir_status: Annotated[StirStatusText | None, EXTENSION]
+    stir_status: Annotated[StirStatus | None, EXTENSION]
 
 
 class PhoneNumberPage(Page, frozen=True, kw_only=True):
@@ -111,5 +100,5 @@ def phone_number_resource(number: PhoneNumber) -> PhoneNumberResource:
         voice_method=http_method(number.voice_method),
         voice_url=number.voice_url or None,
         type="toll-free" if is_toll_free(number.number) else "local",
-        stir_status=cast(StirStatusText, number.stir_status) if number.stir_status else None,
+        stir_status=cast(StirStatus, number.stir_status) if number.stir_status else None,
     )
