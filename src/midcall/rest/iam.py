@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from midcall.core import errors
@@ -42,18 +41,12 @@ async def fetch(api: Api, asked: Asked[Nothing]) -> IamKeyResource:
 
 async def update(api: Api, asked: Asked[IamKeyForm]) -> IamKeyResource:
     _refuse_restrictions(None, asked.form.policy)
-    key = await _known(api, asked)
-    name = key.friendly_name if asked.form.friendly_name is None else asked.form.friendly_name
-    key = replace(key, friendly_name=name, updated_at=api.clock.now())
-    await api.store.put_key(key)
-    return iam_key_resource(key)
+    return iam_key_resource(await keys.rename(api, await _known(api, asked), asked.form.friendly_name))
 
 
 async def delete(api: Api, asked: Asked[Nothing]) -> None:
     key = await _known(api, asked)
-    if not await api.store.delete_key(key.account_sid, key.sid):
-        raise Refused(errors.NOT_FOUND)
-    api.accounts.withdraw(key.account_sid, key.sid)
+    await keys.revoke(api, key.account_sid, key.sid)
 
 
 def _refuse_restrictions(key_type: str | None, policy: str | None) -> None:

@@ -42,6 +42,24 @@ async def make(api: Api, account: AccountSid, name: str | None) -> ApiKey:
     return key
 
 
+async def rename(api: Api, key: ApiKey, name: str | None) -> ApiKey:
+    """Store a key under another name, or the one it has."""
+    key = replace(key, friendly_name=key.friendly_name if name is None else name, updated_at=api.clock.now())
+    await api.store.put_key(key)
+    return key
+
+
+async def revoke(api: Api, account: AccountSid, sid: KeySid) -> None:
+    """Delete a key, with what its tokens keep open.
+
+    Raises:
+        Refused: NOT_FOUND, when the account has none such.
+    """
+    if not await api.store.delete_key(account, sid):
+        raise Refused(errors.NOT_FOUND)
+    api.accounts.withdraw(account, sid)
+
+
 async def create(api: Api, asked: Asked[KeyForm]) -> NewKeyResource:
     return new_key_resource(await make(api, asked.account_sid, asked.form.friendly_name))
 
@@ -61,17 +79,11 @@ async def list_signing_keys(api: Api, asked: Asked[PageForm]) -> SigningKeyPage:
 
 
 async def update(api: Api, asked: Asked[KeyForm]) -> KeyResource:
-    key = await _known(api, asked)
-    name = key.friendly_name if asked.form.friendly_name is None else asked.form.friendly_name
-    key = replace(key, friendly_name=name, updated_at=api.clock.now())
-    await api.store.put_key(key)
-    return key_resource(key)
+    return key_resource(await rename(api, await _known(api, asked), asked.form.friendly_name))
 
 
 async def delete(api: Api, asked: Asked[Nothing]) -> None:
-    if not await api.store.delete_key(asked.account_sid, KeySid(asked.sid)):
-        raise Refused(errors.NOT_FOUND)
-    api.accounts.withdraw(asked.account_sid, KeySid(asked.sid))
+    await revoke(api, asked.account_sid, KeySid(asked.sid))
 
 
 async def _known(api: Api, asked: Asked[KeyForm] | Asked[Nothing]) -> ApiKey:
