@@ -6,6 +6,7 @@ port passes the same suite in `tests/contract`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NewType, Protocol, TypeVar
@@ -42,6 +43,16 @@ class Clock(Protocol):
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Run the callback on the loop after `delay_s` (at once, but not before returning, when not positive)."""
+
+
+async def pause(clock: Clock, seconds: float) -> None:
+    """Let so much time pass on a clock."""
+    over = asyncio.Event()
+    timer = clock.call_later(seconds, over.set)
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()
 
 
 Entropy = Callable[[int], bytes]

@@ -9,7 +9,7 @@ from typing import Final
 from midcall.core.calls import CallFilter
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid
-from midcall.ports import Clock, InsightLog, PageRequest, Store, Trace
+from midcall.ports import Clock, InsightLog, PageRequest, Store, Trace, pause
 
 _log = logging.getLogger(__name__)
 
@@ -98,12 +98,4 @@ class Retention:
                 deleted = 0
             if deleted:
                 _log.info("%d ended calls were deleted, their time is over or their messages are too many", deleted)
-            await self._pause(BUSY_SWEEP_S if deleted >= BATCH else SWEEP_S)
-
-    async def _pause(self, seconds: float) -> None:
-        over = asyncio.Event()
-        timer = self._clock.call_later(seconds, over.set)
-        try:
-            await over.wait()
-        finally:
-            timer.cancel()
+            await pause(self._clock, BUSY_SWEEP_S if deleted >= BATCH else SWEEP_S)

@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from midcall.core import errors
 from midcall.core.errors import Refused
 from midcall.core.events import TimerFired
-from midcall.ports import Clock, Saved, Store, Timer, Transition
+from midcall.ports import Clock, Saved, Store, Timer, Transition, pause
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Actors(Generic[M, E, F]):
                         _settle(mail.asker, refusal)
                     elif refusal.rule is errors.STORE_UNAVAILABLE:
                         box.mail.appendleft(mail)
-                        await self._wait(STORE_RETRY_S)
+                        await pause(self._clock, STORE_RETRY_S)
                 except Exception:
                     log.exception("an event could not be handled", extra={"call_sid": box.owner})
                     box.machine = None
@@ -235,14 +235,6 @@ class Actors(Generic[M, E, F]):
             self.post(box.owner, TimerFired(name))
 
         return fire
-
-    async def _wait(self, seconds: float) -> None:
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_later(seconds, lambda: _settle(over, None))
-        try:
-            await over
-        finally:
-            timer.cancel()
 
     async def idle(self) -> None:
         """Wait until no actor is left."""

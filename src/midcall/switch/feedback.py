@@ -14,7 +14,7 @@ from midcall.core.alerts import Alert, Level
 from midcall.core.errors import Refused
 from midcall.core.feedback import Feedback, FeedbackSummary, Tally, figures
 from midcall.core.sids import AccountSid, AlertSid, CallSid, SummarySid
-from midcall.ports import Clock, Entropy, PageRequest, Request, Sender, Store
+from midcall.ports import Clock, Entropy, PageRequest, Request, Sender, Store, pause
 from midcall.wire.callbacks import form_request, idempotency_token
 from midcall.wire.urls import without_userinfo
 
@@ -142,7 +142,7 @@ class Feedbacks:
                 return None
             problem = outcome.reason or f"it answered {outcome.status}"
             if pause_s is not None:
-                await self._pause(pause_s)
+                await pause(self._clock, pause_s)
         return problem
 
     async def _request(self, summary: FeedbackSummary, callback: Callback) -> Request:
@@ -168,14 +168,6 @@ class Feedbacks:
             body=prepared.body,
             status_only=True,
         )
-
-    async def _pause(self, seconds: float) -> None:
-        over = asyncio.Event()
-        timer = self._clock.call_later(seconds, over.set)
-        try:
-            await over.wait()
-        finally:
-            timer.cancel()
 
     def _alert(self, summary: FeedbackSummary, callback: Callback, problem: str) -> Alert:
         return Alert(

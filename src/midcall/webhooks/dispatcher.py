@@ -15,7 +15,7 @@ from midcall.core.delivery import RetryAt, Verdict
 from midcall.core.errors import STORE_UNAVAILABLE, Refused
 from midcall.core.lanes import Attempt, Encoding, LaneState, Turn
 from midcall.core.messages import Log
-from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace
+from midcall.ports import Bus, Clock, Entropy, Nudge, Sender, Store, Timer, Trace, pause
 from midcall.webhooks.attempts import TOTAL_S, Attempts
 from midcall.webhooks.slots import PROMPT_S, Slots
 from midcall.wire import urls
@@ -244,18 +244,10 @@ class Dispatcher:
             except Refused as refused:
                 if self._closing or refused.rule is not STORE_UNAVAILABLE:
                     raise
-                await self._pause(STORE_RETRY_S)
+                await pause(self._clock, STORE_RETRY_S)
         if isinstance(verdict, RetryAt):
             self._wake_at(verdict.due_at)
         return None if following is None else self._held(following)
-
-    async def _pause(self, seconds: float) -> None:
-        over = asyncio.Event()
-        timer = self._clock.call_later(seconds, over.set)
-        try:
-            await over.wait()
-        finally:
-            timer.cancel()
 
     async def _give_back(self, held: _Held, host: str) -> None:
         """Nothing was sent: the lane comes back when its host may have room."""
