@@ -1,12 +1,12 @@
 """The one table of what never reaches a log, a trace or the console: secrets, tokens, passwords.
 
-`redact` is applied to every text before it is stored or logged; `redact_headers` to HTTP headers.
+`redact` is applied to every text before it is stored or logged, `redact_parameters` to forms.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,8 +66,6 @@ TABLE: Final = (
 )
 """Applied in this order. Every quantifier is bounded, so that a long line costs what its length says."""
 
-SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-csrf-token"})
-
 
 def redact(text: str) -> str:
     """The text without the secrets that the table knows."""
@@ -81,8 +79,3 @@ def redact(text: str) -> str:
 def redact_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """A form's parameters with secret values blanked, by their names too."""
     return {name: redact(f"{name}={value}").partition("=")[2] for name, value in pairs}
-
-
-def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers with secret ones blanked and the others redacted; names as they were."""
-    return {name: REDACTED if name.lower() in SECRET_HEADERS else redact(value) for name, value in headers.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 import h11
@@ -12,8 +11,6 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 CHUNK: Final = 64 * 1024
 
 _HOP: Final = frozenset({b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive"})
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class BadHead(Exception):
