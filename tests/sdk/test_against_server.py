@@ -100,6 +100,12 @@ class World:
         async with self.session.post(f"{base}{path}", data=fields) as answer:
             return answer.status, await answer.json()
 
+    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """The same, to read."""
+        base = f"{self.info.https_url}/2010-04-01/Accounts/{self.credentials.account_sid}"
+        async with self.session.get(f"{base}{path}") as answer:
+            return answer.status, await answer.json()
+
     def device(self, identity: str | None, **options: Any) -> Device:
         keys = self.credentials
         token = tokens.mint(
@@ -375,3 +381,27 @@ async def test_nobody_at_home_is_no_answer(world):
     call = await world.device("alice").connect()
     await call.wait_for("disconnect", timeout=10)
     assert await asyncio.wait_for(world.statuses.get(), 10) == "no-answer"
+
+
+async def test_feedback_on_both_legs_is_shown_by_rest(world):
+    ends = await world.open()
+    for call, score, issue in zip(ends, (2, 5), ("echo", None), strict=True):
+        await call.post_feedback(score, issue)
+    for call, score, issues in zip(ends, (2, 5), (["echo"], []), strict=True):
+        status, feedback = await world.get(f"/Calls/{call.parameters['CallSid']}/Feedback.json")
+        assert (status, feedback["quality_score"], feedback["issues"]) == (200, score, issues)
+
+
+async def test_feedback_may_come_when_call_and_device_are_gone_and_the_last_word_counts(world):
+    call, rung = await world.open()
+    over = rung.wait_for("disconnect", timeout=10)
+    call.disconnect()
+    await over
+    await world.devices[-1].destroy()
+    path = f"/Calls/{call.parameters['CallSid']}/Feedback.json"
+    await call.post_feedback()
+    assert (await world.get(path))[0] == 404
+    await call.post_feedback(1, "dropped-call")
+    await call.post_feedback(4)
+    feedback = (await world.get(path))[1]
+    assert (feedback["quality_score"], feedback["issues"]) == (4, [])

@@ -28,6 +28,20 @@ ISSUES: Final = tuple(sorted({*REST_ISSUES, *SDK_ISSUES}))
 """REST and SDKs know different words; both are kept as they were said."""
 
 
+def check_sdk_feedback(score: object, issue: object) -> None:
+    """Check what a person told an SDK, by the browser SDK's rules. Without a score the issue does not matter.
+
+    Raises:
+        ValueError: the score or the issue is none of those that there are.
+    """
+    if score is None:
+        return
+    if not isinstance(score, int) or isinstance(score, bool) or not LEAST_SCORE <= score <= BEST_SCORE:
+        raise ValueError(f"Feedback score must be one of {', '.join(map(str, range(LEAST_SCORE, BEST_SCORE + 1)))}")
+    if issue is not None and issue not in SDK_ISSUES:
+        raise ValueError(f"Feedback issue must be one of {', '.join(SDK_ISSUES)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """The resource below a call. Times are epoch seconds."""

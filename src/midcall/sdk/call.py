@@ -10,15 +10,18 @@ import json
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import msgspec
 
 from midcall.core import client as core
 from midcall.core.client import CallState, Direction
+from midcall.core.feedback import check_sdk_feedback
 from midcall.core.messages import JSON, USER_DEFINED
 from midcall.core.registration import Misused
 from midcall.core.sdp import NO_MEDIA_SDP
+from midcall.sdk import insights
 from midcall.sdk.audio import LocalStream, RemoteStream
 from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, VoiceError
@@ -84,6 +87,9 @@ class Link(Protocol):
 
     def transmit_encoded(self, frame: bytes) -> bool:
         """Send a message's frame if there is a socket; whether there is one."""
+
+    async def publish(self, event: bytes) -> None:
+        """Tell the event gateway; failures are logged only."""
 
     def mint_message_sid(self) -> str:
         """A new `KX…`."""
@@ -254,6 +260,31 @@ class Call(Emitter):
             raise InvalidStateError(f"digits need a call that is ringing or open; this one is {self.status()}")
         if not self._link.transmit(signal.Dtmf(call_sid=call_sid, digits=digits), keep=False):
             self.emit("error", VoiceError(31005, "digits could not be sent: signalling is reconnecting"))
+
+    async def post_feedback(self, score: int | None = None, issue: str | None = None) -> None:
+        """Tell the server what a person thought of the call: its Feedback resource, which the last word replaces.
+
+        Works at any time, also after the call and its device have ended. As in the browser SDK, returning does not
+        mean that the server took it: a gateway that cannot be reached, or refuses, is only logged.
+
+        Args:
+            score: from 1, bad, to 5, good; None says that the person was asked and gave none.
+            issue: audio-latency, choppy-audio, dropped-call, echo, noisy-call or one-way-audio. Ignored without score.
+
+        Raises:
+            InvalidArgumentError: there is no such score, or no such issue.
+        """
+        try:
+            check_sdk_feedback(score, issue)
+        except ValueError as error:
+            raise InvalidArgumentError(str(error)) from None
+        subject = insights.Subject(
+            direction=self.direction,
+            call_sid=self._machine.call_sid,
+            temporary_sid=self._connection_id,
+            codec=self.codec,
+        )
+        await self._link.publish(insights.feedback_event(subject, score, issue, now=datetime.now(UTC)))
 
     # ------------------------------------------------------------------------------------------------------- messages
 

@@ -26,6 +26,7 @@ from midcall.sdk.call import Call
 from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import AUTHORISATION, InvalidArgumentError, InvalidStateError, VoiceError, device_error
 from midcall.sdk.events import Emitter, Tasks
+from midcall.sdk.insights import Gateway
 from midcall.sdk.transport import Loss, Transport, tls_context
 from midcall.wire import signal
 
@@ -109,6 +110,7 @@ class Device(Emitter):
         self._tls = tls or (tls_context(ca_file) if self._url.startswith("wss:") else None)
         self._session = session
         self._use_proxies = host is None and url is None and edge is not None
+        self._gateway = Gateway(self._url, tls=self._tls, session=session, use_proxies=self._use_proxies)
         self._registration = registration.Registration()
         self._transport: Transport | None = None
         self._closings = Tasks()
@@ -426,6 +428,10 @@ class Device(Emitter):
     def transmit_encoded(self, frame: bytes) -> bool:
         """Send a message's frame, if there is a socket."""
         return self._transport is not None and self._transport.send(frame, keep=False)
+
+    async def publish(self, event: bytes) -> None:
+        """Tell the server's event gateway something about a call."""
+        await self._gateway.post(event, self._token)
 
     def mint_message_sid(self) -> str:
         """A new `KX…`."""
