@@ -241,4 +241,4 @@ def test_an_alert_names_its_call_and_its_address() -> None:
         )
     )
     shown = alerts.line(msgspec.json.decode(msgspec.json.encode(row), type=type(row)))
-    assert shown == f"Thu, 01 Jan 1970 00:00:00 +0000  error    11200  refused  CA{'1' * 32}  http://app/voice"
+    assert shown == f"1970-01-01 00:00:00  error    11200  refused  CA{'1' * 32}  http://app/voice"

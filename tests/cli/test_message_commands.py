@@ -160,3 +160,33 @@ def test_a_terminal_of_any_width_shows_sids_and_contents_whole(
     for cell in cells:
         assert cell is None or shown.count(cell) == 2
     assert len(shown.splitlines()) == (3 if width == 160 else 13)  # a table, or blocks without what says nothing
+
+
+def test_a_terminal_sees_no_column_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("+14155550100", "PN" + "1" * 32, None, "POST http://localhost:3000/office")]
+    columns = ("number", "sid", "attested", "answered by")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    tables.show(columns, rows, nothing="nothing")
+    head, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["number", "sid", "answered", "by"]
+
+
+def test_a_long_line_goes_on_below_its_beginning_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "12:00  " + " ".join(["word"] * 20)
+    assert tables.hanging(line, 7) == line
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    first, *others = tables.hanging(line, 7).splitlines()
+    assert first.startswith("12:00  word") and others
+    assert all(other.startswith(" " * 7 + "word") and len(other) <= 40 for other in others)
+
+
+def test_times_are_shown_alike_however_the_server_spells_them() -> None:
+    assert tables.clock("2026-11-28T21:06:22.691Z") == "2026-11-28 21:06:22.691"
+    assert tables.clock("Sat, 28 Nov 2026 21:06:22 +0000") == "2026-11-28 21:06:22"
+    assert tables.clock(None) == ""

@@ -137,7 +137,8 @@ def _print_json(rows: Iterator[Any]) -> None:
 
 
 def _call_cells(call: CallResource) -> tuple[str | None, ...]:
-    return call.date_created, call.sid, call.direction, call.status, call.duration, call.from_, call.to
+    made = tables.clock(call.date_created)
+    return made, call.sid, call.direction, call.status, call.duration, call.from_, call.to
 
 
 def _quality(samples: Sequence[InsightRecord]) -> Iterator[tuple[str, str]]:

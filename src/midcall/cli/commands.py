@@ -8,6 +8,7 @@ import typer
 
 import midcall
 from midcall.cli import (
+    account,
     alerts,
     calls,
     credentials,
@@ -64,11 +65,13 @@ def _program(
     del version  # its callback has done the work
 
 
-for _command in (serve.serve, demo.demo, credentials.credentials, token.token, alerts.alerts, timeline.timeline):
+for _command in (serve.serve, demo.demo, credentials.credentials, token.token, timeline.timeline):
     program.command(cls=Command)(_command)
 program.command(cls=Command)(settings.settings)
 program.command("exec", cls=Command, context_settings={"allow_interspersed_args": False})(exec.exec_)
 for _name, _group in (
+    ("account", account.group),
+    ("alerts", alerts.group),
     ("numbers", numbers.group),
     ("calls", calls.group),
     ("doctor", doctor.group),

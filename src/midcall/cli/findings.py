@@ -12,6 +12,7 @@ import typer
 
 from midcall.cli.failure import ExitCode
 from midcall.cli.rest import printable
+from midcall.cli.tables import hanging
 
 
 class State(StrEnum):
@@ -70,9 +71,8 @@ def report(findings: Iterable[Finding], format: Format) -> None:
 def text(finding: Finding) -> str:
     """One finding for a person; the fix is on a line of its own."""
     mark = _MARKS[finding.state]
-    if sys.stdout.isatty():
-        mark = f"{_COLOURS[finding.state]}{mark}{_PLAIN}"
-    lines = [f"{mark} {finding.check:12} {printable(finding.detail)}"]
+    lines = [hanging(f"{mark} {finding.check:12} {printable(finding.detail)}", 15)]
     if finding.fix is not None:
-        lines.append(f"  {'':12} → {printable(finding.fix)}")
-    return "\n".join(lines)
+        lines.append(hanging(f"  {'':12} → {printable(finding.fix)}", 17))
+    shown = "\n".join(lines)
+    return f"{_COLOURS[finding.state]}{mark}{_PLAIN}{shown[len(mark) :]}" if sys.stdout.isatty() else shown

@@ -221,7 +221,7 @@ def _print(body: bytes, *, json: bool) -> None:
         ("fallback", row.voice_fallback_url and f"{row.voice_fallback_method} {row.voice_fallback_url}"),
         ("status", row.status_callback and f"{row.status_callback_method} {row.status_callback}"),
         ("attested", row.stir_status),
-        ("created", row.date_created),
+        ("made", tables.clock(row.date_created)),
     )
     for name, value in details:
         if value:

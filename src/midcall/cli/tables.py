@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from midcall.cli.rest import printable
@@ -27,7 +30,13 @@ def show(columns: Sequence[str], rows: Iterable[Row], *, nothing: str) -> None:
     elif not texts:
         print(nothing)
     else:
-        _table(columns, texts)
+        _table(*_told(columns, texts))
+
+
+def _told(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Without the columns in which no row says anything: a terminal has no room for them."""
+    kept = [place for place, _ in enumerate(columns) if any(row[place] for row in rows)]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -67,5 +76,19 @@ def _blocks(console: Console, columns: Sequence[str], rows: Sequence[Sequence[st
 
 
 def clock(at: str | None) -> str:
-    """The time of an ISO 8601 stamp, without what a table has no room for."""
-    return "" if at is None else at.removesuffix("Z").replace("T", " ")
+    """The time (UTC) of an ISO 8601 or RFC 2822 stamp, without what a table has no room for."""
+    if at is None:
+        return ""
+    if at[:1].isalpha():
+        return f"{parsedate_to_datetime(at):%Y-%m-%d %H:%M:%S}"
+    return at.removesuffix("Z").replace("T", " ")
+
+
+def hanging(line: str, indent: int) -> str:
+    """A line that may be long: on a terminal, what does not fit goes on below, so far to the right."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(
+        line, max(width, indent + 20), subsequent_indent=" " * indent, replace_whitespace=False, break_on_hyphens=False
+    )

@@ -7,9 +7,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from midcall.cli import rest
+from midcall.cli import rest, tables
 from midcall.cli.alerts import call_sid
 from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
+
+AT_WIDTH = len("2026-01-31T12:00:00.000Z  ")
 
 
 class EventRow(msgspec.Struct):
@@ -46,7 +48,7 @@ def timeline(
         print(body.decode())
         return
     for row in rest.read(body, Timeline).events:
-        print(rest.printable(line(row, sid)))
+        print(tables.hanging(rest.printable(line(row, sid)), AT_WIDTH))
 
 
 def line(row: EventRow, sid: str) -> str:

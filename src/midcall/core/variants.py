@@ -36,7 +36,7 @@ class Change(StrEnum):
     SCHEME = "scheme"
     HOST = "host"
     PORT = "port"
-    SLASH = "trailing slash"
+    SLASH = "slash"
     PATH = "path"
     ORDER = "query order"
     ESCAPES = "percent-encoding"
