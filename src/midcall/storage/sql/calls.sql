@@ -43,7 +43,20 @@ FROM calls
 WHERE account = :account
     AND (:to IS NULL OR to_ = :to)
     AND (:from IS NULL OR from_ = :from)
-    AND (:parent IS NULL OR parent = :parent)
+    AND (:status IS NULL OR status = :status)
+    AND (:started_from IS NULL OR started_at >= :started_from)
+    AND (:started_to IS NULL OR started_at < :started_to)
+    AND (:ended_from IS NULL OR ended_at >= :ended_from)
+    AND (:ended_to IS NULL OR ended_at < :ended_to)
+
+-- name: list_calls_of_parent
+SELECT
+    row, sid, account, parent, direction, from_, to_, status, sdk_leg, created_at, updated_at, application, started_at,
+    answered_at, ended_at, phone_number, forwarded_from, stir_status
+FROM calls
+WHERE parent = :parent AND account = :account
+    AND (:to IS NULL OR to_ = :to)
+    AND (:from IS NULL OR from_ = :from)
     AND (:status IS NULL OR status = :status)
     AND (:started_from IS NULL OR started_at >= :started_from)
     AND (:started_to IS NULL OR started_at < :started_to)

@@ -127,18 +127,20 @@ def fetch(db: apsw.Connection, account: AccountSid, sid: CallSid) -> Call | None
 
 
 def listed(db: apsw.Connection, account: AccountSid, where: CallFilter, request: PageRequest) -> PageResult[Call]:
-    conditions = {
+    conditions: dict[str, str | bytes | float | None] = {
         "account": rows.key(account, "AC"),
         "to": where.to,
         "from": where.from_,
-        "parent": None if where.parent_sid is None else rows.key(where.parent_sid, "CA"),
         "status": None if where.status is None else where.status.value,
         "started_from": where.started_from,
         "started_to": where.started_to,
         "ended_from": where.ended_from,
         "ended_to": where.ended_to,
     }
-    return page(db, "list_calls", conditions, request, "place_of_call", "CA", rows.call)
+    if where.parent_sid is None:
+        return page(db, "list_calls", conditions, request, "place_of_call", "CA", rows.call)
+    conditions["parent"] = rows.key(where.parent_sid, "CA")
+    return page(db, "list_calls_of_parent", conditions, request, "place_of_call", "CA", rows.call)
 
 
 def delete(db: apsw.Connection, account: AccountSid, sid: CallSid) -> bool:
