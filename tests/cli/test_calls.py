@@ -6,17 +6,13 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import pytest
 
-from midcall.cli import main
 from midcall.core import tokens
 from midcall.core.sids import AccountSid, KeySid
-from support.processes import Done, Folder, serve_in_background
-
-Run = Callable[..., Done]
+from support.processes import Folder, Run
 
 
 class Told:
@@ -91,25 +87,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
-        yield Told(folder)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], told: Told) -> Run:
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr("sys.argv", ["midcall", *arguments])
-        monkeypatch.setenv("MIDCALL_DATA_DIR", str(told.folder.path))
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capsys.readouterr()
-        return Done(code, shown.out, shown.err)
-
-    return run
+def told(served: Folder) -> Told:
+    return Told(served)
 
 
 def test_calls_are_listed_and_filtered(run: Run, told: Told) -> None:

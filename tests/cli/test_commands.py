@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jwt
@@ -12,14 +11,14 @@ import msgspec
 import pytest
 
 import midcall as package
-from midcall.cli import alerts, main, settings, timeline
+from midcall.cli import alerts, settings, timeline
 from midcall.cli.credentials import as_environment
 from midcall.cli.rest import printable
 from midcall.core.alerts import Alert, Level
 from midcall.core.sids import AccountSid, AlertSid, CallSid
 from midcall.folder import Credentials
 from midcall.wire.resources import alert_resource
-from support.processes import ENVIRONMENT, MIDCALL, Done, Folder, serve_in_background
+from support.processes import ENVIRONMENT, MIDCALL, Folder, Run
 
 ROOT = Path(__file__).parents[2]
 KEYS = (
@@ -27,34 +26,11 @@ KEYS = (
     *("https_url", "http_url", "signaling_host", "ca_file", "mode"),
 )
 
-Run = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
-    """One server for all tests that only ask it something."""
-    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
-        yield folder
-
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """The program in this process: as fast as a function, with the exit code of the real one."""
-
-    def run(*arguments: object, **environment: str) -> Done:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["midcall", *(str(argument) for argument in arguments)])
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capsys.readouterr()
-        return Done(code, shown.out, shown.err)
-
-    return run
+def run(program: Run) -> Run:
+    """Tests say themselves which data folder a command takes."""
+    return program
 
 
 @pytest.mark.parametrize("command", ["", "serve", "demo", "credentials", "token", "alerts", "timeline", "settings"])

@@ -7,7 +7,6 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,41 +16,27 @@ import jwt
 import pytest
 
 from midcall.certs.authority import ensure
-from midcall.cli import installation, main
+from midcall.cli import installation
 from midcall.cli.findings import Finding, State
 from midcall.core.signature import sign
 from midcall.folder import Folder as DataFolder
 from midcall.settings import load
-from support.processes import Done, Folder, serve_in_background
+from support.processes import Done, Folder, Run
 
-Run = Callable[..., Done]
 NOW = dt.datetime.now(dt.UTC)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
-    with serve_in_background(tmp_path_factory.mktemp("doctor") / "data") as folder:
-        yield folder
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: Folder) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, program: Run, served: Folder) -> Run:
     """Runs a command; nothing that it prints may hold a secret."""
     for name in ("TWILIO_AUTH_TOKEN", "TWILIO_REGION", "TWILIO_EDGE", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments: str, data_dir: Path | None = None) -> Done:
-        monkeypatch.setattr("sys.argv", ["midcall", *arguments])
-        monkeypatch.setenv("MIDCALL_DATA_DIR", str(data_dir or served.path))
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capsys.readouterr()
+    def run(*arguments: str, data_dir: Path = served.path) -> Done:
+        done = program(*arguments, MIDCALL_DATA_DIR=str(data_dir))
         for name in ("auth_token", "api_key_secret"):
-            assert served.credentials[name] not in shown.out + shown.err
-        return Done(code, shown.out, shown.err)
+            assert served.credentials[name] not in done.out + done.err
+        return done
 
     return run
 

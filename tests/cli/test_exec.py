@@ -11,12 +11,12 @@ import shlex
 import signal
 import sys
 import termios
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from support.processes import ENVIRONMENT, MIDCALL, Done, Midcall, Serve, serve_in_background
+from support.processes import ENVIRONMENT, MIDCALL, Done, Folder, Midcall, Serve
 
 Exec = Callable[..., Awaitable[Done]]
 
@@ -24,10 +24,8 @@ FETCH = "curl -sS -f https://api.twilio.com/2010-04-01/Accounts/$TWILIO_ACCOUNT_
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder of a server that runs."""
-    with serve_in_background(tmp_path_factory.mktemp("exec") / "data") as folder:
-        yield folder.path
+def data_dir(served: Folder) -> Path:
+    return served.path
 
 
 def left_behind(folder: Path) -> list[Path]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from midcall.cli import asking, main, tables
+from midcall.cli import asking, tables
 from midcall.cli.failure import Failure
-from support.processes import Done, Folder, serve_in_background
+from support.processes import Done, Run
 
-Run = Callable[..., Done]
 CALL, MESSAGE, REPLAY = "CA" + "0" * 32, "KX" + "0" * 32, "RP" + "0" * 32
 SUBSCRIPTION = "ZY" + "0" * 32
 NO_CALL = f"no call {CALL} is known here; see: midcall calls list"
@@ -30,28 +28,6 @@ COMMANDS = [
     ["deliveries", "replays"],
     ["deliveries", "stop", REPLAY],
 ]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
-    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
-        yield folder
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: Folder) -> Run:
-    def run(*arguments: str, data_dir: str | None = None) -> Done:
-        monkeypatch.setattr("sys.argv", ["midcall", *arguments])
-        monkeypatch.setenv("MIDCALL_DATA_DIR", data_dir or str(served.path))
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capsys.readouterr()
-        return Done(code, shown.out, shown.err)
-
-    return run
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from midcall.cli import main
-from support.processes import Done, Folder, serve_in_background
+from support.processes import Done, Run
 
-Run = Callable[..., Done]
 OFFICE = "+14155550100"
 VOICE = "http://localhost:3000/office"
 COMMANDS = [
@@ -20,28 +18,6 @@ COMMANDS = [
     ["numbers", "update", OFFICE, "--voice-url", VOICE],
     ["numbers", "remove", OFFICE],
 ]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
-    with serve_in_background(tmp_path_factory.mktemp("served") / "data") as folder:
-        yield folder
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: Folder) -> Run:
-    def run(*arguments: str, data_dir: str | None = None) -> Done:
-        monkeypatch.setattr("sys.argv", ["midcall", *arguments])
-        monkeypatch.setenv("MIDCALL_DATA_DIR", data_dir or str(served.path))
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capsys.readouterr()
-        return Done(code, shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture

@@ -33,13 +33,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def customer(server: Server) -> AsyncIterator[Customer]:
-    async with Customer(await server.credentials()) as customer:
-        await customer.point_application_here()
-        yield customer
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def bystanders(customer: Customer) -> AsyncIterator[Call]:
     """Two people in a call. After the test they still talk: a message passes each way."""
     options: dict[str, Any] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,9 +11,10 @@ import pytest
 import pytest_asyncio
 from cables import Cable
 from customers import Customer, Hook
+from devices import open_call
 from servers import Server
 
-from midcall.sdk import Call, Device
+from midcall.sdk import Device
 
 IDEMPOTENCY = "I-Twilio-Idempotency-Token"
 
@@ -25,30 +25,6 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     await server.start()
     yield server
     assert await server.stop() == 0, "\n".join(server.log)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def customer(server: Server) -> AsyncIterator[Customer]:
-    async with Customer(await server.credentials()) as customer:
-        await customer.point_application_here()
-        yield customer
-
-
-@asynccontextmanager
-async def open_call(customer: Customer) -> AsyncIterator[Call]:
-    """alice calls bob; both are `midcall.sdk` clients without media."""
-    host, ca_file = customer.credentials.signaling_host, customer.credentials.ca_file
-    async with (
-        Device(customer.token("alice"), host=host, ca_file=ca_file, media="none") as alice,
-        Device(customer.token("bob"), host=host, ca_file=ca_file, media="none") as bob,
-    ):
-        await bob.register()
-        rings = bob.wait_for("incoming", timeout=10)
-        call = await alice.connect(params={"To": "bob"})
-        accepted = call.wait_for("accept", timeout=10)
-        (await rings).accept()
-        await accepted
-        yield call
 
 
 async def alerts_of(customer: Customer, leg: str) -> list[int]:

@@ -7,7 +7,6 @@ import json
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from customers import Customer, Hook
+from devices import open_call
 from servers import ENVIRONMENT, Server
 
-from midcall.sdk import Call, Device
+from midcall.sdk import Device
 from midcall.sdk.transport import Transport
 from midcall.wire.notices import snake_case
 from midcall.wire.signal import HEARTBEAT
@@ -32,30 +32,6 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     await server.start()
     yield server
     assert await server.stop() == 0, "\n".join(server.log)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def customer(server: Server) -> AsyncIterator[Customer]:
-    async with Customer(await server.credentials()) as customer:
-        await customer.point_application_here()
-        yield customer
-
-
-@asynccontextmanager
-async def open_call(customer: Customer) -> AsyncIterator[Call]:
-    """alice calls bob; both are `midcall.sdk` clients without media."""
-    host, ca_file = customer.credentials.signaling_host, customer.credentials.ca_file
-    async with (
-        Device(customer.token("alice"), host=host, ca_file=ca_file, media="none") as alice,
-        Device(customer.token("bob"), host=host, ca_file=ca_file, media="none") as bob,
-    ):
-        await bob.register()
-        rings = bob.wait_for("incoming", timeout=10)
-        call = await alice.connect(params={"To": "bob"})
-        accepted = call.wait_for("accept", timeout=10)
-        (await rings).accept()
-        await accepted
-        yield call
 
 
 async def midcall(server: Server, *arguments: str) -> str:
@@ -104,7 +80,9 @@ async def test_a_message_finds_bob_from_alices_leg(server: Server, customer: Cus
         await bob.register()
         rings = bob.wait_for("incoming", timeout=10)
         call = await alice.connect(params={"To": "bob"})
+        ringing = call.wait_for("ringing", timeout=10)  # brings the sid, perhaps after bob has been rung
         incoming = await rings
+        await ringing
         got = incoming.wait_for("messageReceived", timeout=10)
         leg = call.parameters["CallSid"]
         sent = (await midcall(server, "messages", "send", leg, '{"n": 1}', "--to-identity", "bob")).strip()

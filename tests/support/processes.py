@@ -59,6 +59,7 @@ class Served:
 
 Serve = Callable[..., Awaitable[Served]]
 Midcall = Callable[..., Awaitable[Done]]
+Run = Callable[..., Done]
 
 
 @dataclass(frozen=True, slots=True)
