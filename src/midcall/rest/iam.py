@@ -10,9 +10,7 @@ from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, KeySid
 from midcall.rest import keys
 from midcall.rest.endpoint import V1, AnyEndpoint, Api, Asked, Endpoint, meta, page_request
-from midcall.wire.parameters import Nothing
-from midcall.wire.requests import IamKeyForm, IamKeyListForm, NewIamKeyForm
-from midcall.wire.resources import (
+from midcall.wire.keys import (
     IamKeyPage,
     IamKeyResource,
     NewIamKeyResource,
@@ -20,6 +18,8 @@ from midcall.wire.resources import (
     listed_iam_key,
     new_iam_key_resource,
 )
+from midcall.wire.parameters import Nothing
+from midcall.wire.requests import IamKeyForm, IamKeyListForm, NewIamKeyForm
 
 
 async def create(api: Api, asked: Asked[NewIamKeyForm]) -> NewIamKeyResource:

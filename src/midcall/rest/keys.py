@@ -10,10 +10,7 @@ from midcall.core.accounts import ApiKey
 from midcall.core.errors import Refused
 from midcall.core.sids import ENTROPY_BYTES, AccountSid, KeySid, mint
 from midcall.rest.endpoint import ACCOUNT, AnyEndpoint, Api, Asked, Endpoint, page_request, paging
-from midcall.wire.paging import PageForm
-from midcall.wire.parameters import Nothing
-from midcall.wire.requests import KeyForm
-from midcall.wire.resources import (
+from midcall.wire.keys import (
     KeyPage,
     KeyResource,
     NewKeyResource,
@@ -21,6 +18,9 @@ from midcall.wire.resources import (
     key_resource,
     new_key_resource,
 )
+from midcall.wire.paging import PageForm
+from midcall.wire.parameters import Nothing
+from midcall.wire.requests import KeyForm
 
 SECRET_BYTES: Final = 16
 """32 lower-case hexadecimal digits: the Go library takes letters and digits only."""

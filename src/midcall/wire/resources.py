@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from midcall.core.accounts import Account, ApiKey, Application
+from midcall.core.accounts import Account, Application
 from midcall.core.alerts import Alert
 from midcall.core.calls import Call, Status
 from midcall.core.errors import Refused, Rule
@@ -19,7 +19,6 @@ from midcall.core.messages import Entry, Subscription
 from midcall.core.numbers import formatted
 from midcall.core.sids import AccountSid, CallSid
 from midcall.wire.dates import iso8601, rfc2822
-from midcall.wire.paging import Meta as PageMeta
 from midcall.wire.paging import Page
 from midcall.wire.parameters import sid_pattern
 
@@ -106,39 +105,6 @@ class ApplicationResource(Struct, frozen=True, kw_only=True):
     message_callback: Annotated[str | None, EXTENSION]
     message_callback_method: Annotated[HttpMethod, EXTENSION]
     uri: str
-
-
-class KeyResource(Struct, frozen=True, kw_only=True):
-    """An API key without its secret."""
-
-    sid: KeySidText
-    friendly_name: str
-    date_created: Date
-    date_updated: Date
-
-
-class NewKeyResource(KeyResource, frozen=True, kw_only=True):
-    """An API key when it is made: the only answer that shows the secret."""
-
-    secret: str
-
-
-class IamKeyResource(KeyResource, frozen=True, kw_only=True):
-    """An API key in the newer key API; no key here has a policy."""
-
-    policy: dict[str, Any] | None = None
-
-
-class ListedIamKey(KeyResource, frozen=True, kw_only=True):
-    """An API key in a list of the newer key API."""
-
-    flags: Sequence[str]
-
-
-class NewIamKeyResource(IamKeyResource, frozen=True, kw_only=True):
-    """An API key when it is made by the newer key API."""
-
-    secret: str
 
 
 class CallResource(Struct, frozen=True, kw_only=True):
@@ -244,19 +210,6 @@ class ApplicationPage(Page, frozen=True, kw_only=True):
     applications: Sequence[ApplicationResource]
 
 
-class KeyPage(Page, frozen=True, kw_only=True):
-    keys: Sequence[KeyResource]
-
-
-class IamKeyPage(Struct, frozen=True, kw_only=True):
-    keys: Sequence[ListedIamKey]
-    meta: PageMeta
-
-
-class SigningKeyPage(Page, frozen=True, kw_only=True):
-    signing_keys: Sequence[KeyResource]
-
-
 class CallPage(Page, frozen=True, kw_only=True):
     calls: Sequence[CallResource]
 
@@ -331,37 +284,6 @@ def application_resource(application: Application) -> ApplicationResource:
         message_callback=application.message_callback or None,
         message_callback_method=http_method(application.message_callback_method),
         uri=f"{BASE}/{application.account_sid}/Applications/{application.sid}.json",
-    )
-
-
-def key_resource(key: ApiKey) -> KeyResource:
-    return KeyResource(
-        sid=key.sid,
-        friendly_name=key.friendly_name,
-        date_created=rfc2822(key.created_at),
-        date_updated=rfc2822(key.updated_at),
-    )
-
-
-def iam_key_resource(key: ApiKey) -> IamKeyResource:
-    return IamKeyResource(**structs.asdict(key_resource(key)))
-
-
-def listed_iam_key(key: ApiKey) -> ListedIamKey:
-    return ListedIamKey(**structs.asdict(key_resource(key)), flags=())
-
-
-def new_iam_key_resource(key: ApiKey) -> NewIamKeyResource:
-    return NewIamKeyResource(**structs.asdict(key_resource(key)), secret=key.secret)
-
-
-def new_key_resource(key: ApiKey) -> NewKeyResource:
-    return NewKeyResource(
-        sid=key.sid,
-        friendly_name=key.friendly_name,
-        date_created=rfc2822(key.created_at),
-        date_updated=rfc2822(key.updated_at),
-        secret=key.secret,
     )
 
 
