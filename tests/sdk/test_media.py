@@ -10,6 +10,8 @@ import pytest
 from midcall.sdk import LevelMeter, RemoteStream, Tone
 from midcall.sdk.audio import LocalStream
 from midcall.sdk.media import MediaPeer
+from midcall.wire import signal
+from support.scripted_server import CALL
 
 
 class Person:
@@ -87,3 +89,38 @@ async def test_closing_ones_own_session_is_no_loss(person):
     await one.peer.offer()
     await one.peer.close()
     assert not one.lost.is_set()
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("pcmu", 8000), ("opus", 48_000)])
+async def test_a_call_tells_how_loud_and_how_good_its_media_is(person, registered, codec, rate):
+    other = person(660, (codec,))
+    device, connection = await registered(
+        media="real", audio_source=lambda: Tone(440, rate=rate), codec_preferences=(codec,)
+    )
+    call = await device.connect()
+    measured = call.wait_for("sample", where=lambda sample: sample.mos is not None, timeout=15)
+    heard = call.wait_for("volume", where=lambda said, heard: said > 0.1 and heard > 0.1, timeout=15)
+    invite = await connection.expect(signal.ClientInvite)
+    await other.peer.answer(invite.sdp)
+    answer = other.description_with_candidates()
+    await connection.send(signal.ServerAnswer(call_sid=CALL, sdp=answer, reconnect="token"))
+    said, heard_at = await heard
+    assert 0.1 < said < 1
+    assert 0.1 < heard_at < 1
+    sample = await measured
+    assert sample.codec_name == call.codec
+    assert 0 < sample.packets_sent <= 100
+    assert 0 < sample.packets_received <= 100
+    assert sample.bytes_received > 10 * sample.packets_received
+    assert sample.totals.bytes_sent > sample.bytes_sent > 0
+    assert 0 <= sample.rtt < 1000
+    assert 0 <= sample.jitter < 1000
+    assert 0 < sample.audio_input_level < 32_767
+    assert 0 < sample.audio_output_level < 32_767
+
+    events: list[str] = []
+    for event in ("sample", "volume"):
+        call.on(event, lambda *_, event=event: events.append(event))
+    call.disconnect()
+    await asyncio.gather(call._monitoring, return_exceptions=True)
+    assert events == []

@@ -1,5 +1,6 @@
 """Voice clients in Python: `Device` and `Call`, with the surface of the browser SDK and without audio hardware."""
 
+from midcall.core.quality import Sample, Totals
 from midcall.sdk.audio import (
     AudioSink,
     AudioSource,
@@ -32,10 +33,12 @@ __all__ = [
     "Message",
     "NotSupportedError",
     "RemoteStream",
+    "Sample",
     "SdkError",
     "SentMessage",
     "Silence",
     "Tone",
+    "Totals",
     "VoiceError",
     "WavFile",
     "WavRecorder",

@@ -18,14 +18,20 @@ from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
     RTCConfiguration,
+    RTCInboundRtpStreamStats,
+    RTCOutboundRtpStreamStats,
     RTCPeerConnection,
+    RTCRemoteInboundRtpStreamStats,
     RTCRtpCapabilities,
     RTCRtpSender,
     RTCSessionDescription,
 )
 from av import AudioFrame, AudioResampler
 
+from midcall.core.loudness import Analyser
+from midcall.core.quality import Counters
 from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
+from midcall.sdk.monitor import Look
 
 log = logging.getLogger("midcall.sdk.media")
 
@@ -43,6 +49,7 @@ class _Voice(MediaStreamTrack):
     def __init__(self, stream: LocalStream) -> None:
         super().__init__()
         self._stream = stream
+        self.newest: tuple[bytes, int] | None = None  # what was sent last, native byte order, and its rate
         self._started: float | None = None
         self._sent = 0
 
@@ -50,7 +57,7 @@ class _Voice(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         await self._wait_for_turn()
-        data, rate = await self._stream.read()
+        self.newest = data, rate = await self._stream.read()
         frame = AudioFrame(format="s16", layout="mono", samples=len(data) // 2)
         frame.planes[0].update(data.ljust(frame.planes[0].buffer_size, b"\0"))
         frame.sample_rate = rate
@@ -94,7 +101,11 @@ class MediaPeer:
         self._on_lost = on_lost
         self._listener: asyncio.Task[None] | None = None
         self._closing = self._negotiated = False
-        self._sender = self._connection.addTrack(_Voice(local))
+        self._voice = _Voice(local)
+        self._heard: AudioFrame | None = None
+        self._analysers = Analyser(), Analyser()
+        self._sender = self._connection.addTrack(self._voice)
+        self._payload_received = _count_payload(self._connection.getTransceivers()[0].receiver)
         self._connection.getTransceivers()[0].setCodecPreferences(_preferred(codec_preferences))
         self._connection.on("track", self._on_track)
         self._connection.on("connectionstatechange", self._on_state)
@@ -109,6 +120,43 @@ class MediaPeer:
         """The codec we send, spelled as in statistics (`PCMU`, `opus`); None before it is negotiated."""
         codecs: list[Any] = self._connection.getTransceivers()[0]._codecs
         return codecs[0].mimeType.partition("/")[2] if codecs and self._negotiated else None
+
+    def look(self) -> Look:
+        """How loud it is; a direction without sound since the last look is silent."""
+        said, self._voice.newest = self._voice.newest, None
+        heard, self._heard = self._heard, None
+        sounds = (_native(*said) if said is not None else _SILENCE, _mono(heard) if heard is not None else _SILENCE)
+        (input_volume, input_level), (output_volume, output_level) = (
+            analyser.look(samples, rate) for analyser, (samples, rate) in zip(self._analysers, sounds, strict=True)
+        )
+        return Look(input_volume, output_volume, input_level, output_level)
+
+    async def counters(self) -> Counters:
+        """What was sent and received so far."""
+        sent = received = reported = None
+        for entry in (await self._connection.getStats()).values():
+            match entry:
+                case RTCOutboundRtpStreamStats():
+                    sent = entry
+                case RTCInboundRtpStreamStats():
+                    received = entry
+                case RTCRemoteInboundRtpStreamStats():
+                    reported = entry
+        codecs: list[Any] = self._connection.getTransceivers()[0]._codecs
+        rtt_s = reported.roundTripTime if reported is not None else None
+        return Counters(
+            bytes_sent=sent.bytesSent if sent is not None else 0,
+            packets_sent=sent.packetsSent if sent is not None else 0,
+            bytes_received=self._payload_received(),
+            packets_received=received.packetsReceived if received is not None else 0,
+            packets_lost=received.packetsLost if received is not None else 0,
+            # aiortc counts jitter in the codec's clock.
+            jitter_ms=1000 * received.jitter / codecs[0].clockRate if received is not None and codecs else 0.0,
+            # It is measured with two clocks and may be below nothing, or not be there yet.
+            rtt_ms=max(0.0, 1000 * rtt_s) if rtt_s is not None else None,
+            codec_name=self.codec(),
+            timestamp_ms=1000 * time.time(),
+        )
 
     async def offer(self) -> str:
         """An offer for a call that we place."""
@@ -162,6 +210,7 @@ class MediaPeer:
             except MediaStreamError:
                 return
             assert isinstance(frame, AudioFrame)
+            self._heard = frame
             sinks = self._remote.sinks
             for rate in {sink.rate for sink in sinks}:
                 resampler = resamplers.setdefault(rate, AudioResampler(format="s16", layout="mono", rate=rate))
@@ -178,6 +227,34 @@ def _write(sink: Any, samples: array[int]) -> None:
         sink.write(samples)
     except Exception:
         log.exception("an audio sink failed")
+
+
+_SILENCE: Final[tuple[array[int], int]] = array("h"), 8000
+
+
+def _native(data: bytes, rate: int) -> tuple[array[int], int]:
+    return array("h", data[: len(data) // 2 * 2]), rate
+
+
+def _mono(frame: AudioFrame) -> tuple[array[int], int]:
+    """aiortc's decoders give 16-bit samples, Opus's in two channels that are the same for a voice: take the first."""
+    channels = frame.layout.nb_channels
+    samples = array("h", bytes(frame.planes[0])[: frame.samples * channels * 2])
+    return samples[::channels], frame.sample_rate
+
+
+def _count_payload(receiver: Any) -> Callable[[], int]:
+    """Count the bytes that come as RTP payload, which aiortc's statistics leave out."""
+    handle = receiver._handle_rtp_packet
+    count = 0
+
+    async def counting(packet: Any, arrival_time_ms: int) -> None:
+        nonlocal count
+        count += len(packet.payload)
+        await handle(packet, arrival_time_ms=arrival_time_ms)
+
+    receiver._handle_rtp_packet = counting
+    return lambda: count
 
 
 def _preferred(names: Sequence[str]) -> list[Any]:
