@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
-from midcall.core.accounts import ApiKey, Application
-from midcall.core.alerts import Alert, Level
+from midcall.core.calls import CallFilter
 from midcall.core.insights import Insight, Kind
-from midcall.core.lanes import LaneState, Replay
-from midcall.core.messages import Draft, Limits, Log, Subscription
-from midcall.core.numbers import PhoneNumber
-from midcall.core.sids import (
-    AlertSid,
-    ApplicationSid,
-    CallSid,
-    InsightSid,
-    KeySid,
-    MessageSid,
-    PhoneNumberSid,
-    ReplaySid,
-    SubscriptionSid,
-    SummarySid,
-)
+from midcall.core.sids import ApplicationSid, CallSid, InsightSid, KeySid, PhoneNumberSid, SummarySid
+from midcall.ports import PageRequest, Store
 from midcall.rest.catalog import ENDPOINTS
 from midcall.rest.endpoint import AnyEndpoint
-from midcall.switch.feedback import Period
+from support.furniture import PREFIXES as STORED
+from support.furniture import furnish
 from support.rest import ACCOUNT, CALL, NOW, OTHER, Edge, a_call
 
 THEIRS = "7" * 32
-PREFIXES_OF_SIDS = ("CA", "AP", "SK", "ZY", "KX", "RP", "NO", "PN", "FS", "EV")
-SIDS = {"CallSid": f"CA{THEIRS}"} | {prefix: f"{prefix}{THEIRS}" for prefix in PREFIXES_OF_SIDS}
+SIDS = {"CallSid": f"CA{THEIRS}"} | {prefix: f"{prefix}{THEIRS}" for prefix in (*STORED, "EV")}
 FORM = {
     "Content": "1",
     "Callback": "https://thief.example/",
@@ -94,89 +79,32 @@ def an_insight(call: CallSid) -> Insight:
 
 @pytest.fixture
 async def shared(edge: Edge) -> AsyncIterator[Edge]:
-    """The edge, and on it a tenant who has one of everything."""
-    store, call = edge.store, CallSid(SIDS["CallSid"])
+    """The edge, and on it a tenant who has one of everything, and has it still when the test is over."""
+    call = CallSid(SIDS["CallSid"])
     await edge.calls.put(a_call(call, account_sid=OTHER))
-    await store.put_key(
-        ApiKey(
-            sid=KeySid(SIDS["SK"]),
-            account_sid=OTHER,
-            friendly_name="theirs",
-            secret="s",
-            is_main=False,
-            created_at=NOW,
-            updated_at=NOW,
-        )
-    )
-    await store.put_application(
-        Application(
-            sid=ApplicationSid(SIDS["AP"]), account_sid=OTHER, friendly_name="theirs", created_at=NOW, updated_at=NOW
-        )
-    )
-    await store.put_phone_number(
-        PhoneNumber(
-            sid=PhoneNumberSid(SIDS["PN"]),
-            account_sid=OTHER,
-            number="+15005550123",
-            friendly_name="theirs",
-            created_at=NOW,
-            updated_at=NOW,
-        )
-    )
-    subscription = Subscription(
-        sid=SubscriptionSid(SIDS["ZY"]),
-        account_sid=OTHER,
-        leg_sid=call,
-        callback="https://theirs.example/",
-        method="POST",
-        created_at=NOW,
-    )
-    await store.add_subscription(subscription, Limits())
-    draft = Draft(
-        account_sid=OTHER,
-        leg_sid=call,
-        log=Log.FROM_CLIENT,
-        sid=MessageSid(SIDS["KX"]),
-        content=b"1",
-        content_type="application/json",
-        at=NOW,
-    )
-    await store.append_message(draft, Limits())
-    replay = Replay(
-        sid=ReplaySid(SIDS["RP"]),
-        account_sid=OTHER,
-        leg_sid=call,
-        origin=subscription.sid,
-        url=subscription.callback,
-        method="POST",
-        numbers=(range(1, 2),),
-        created_at=NOW,
-    )
-    await store.add_replays([replay])
-    await store.add_alert(
-        Alert(
-            sid=AlertSid(f"NO{THEIRS}"),
-            account_sid=OTHER,
-            call_sid=call,
-            code=32700,
-            level=Level.WARNING,
-            reason="theirs",
-            at=NOW,
-        )
-    )
-    summary = await edge.feedbacks.summarise(OTHER, Period(0, NOW), include_subaccounts=False, callback=None)
-    await store.put_feedback_summary(replace(summary, sid=SummarySid(SIDS["FS"])))
+    await furnish(edge.store, OTHER, SIDS)
     edge.insight_log.record([an_insight(call)])
+    before = await furniture(edge.store)
     yield edge
-    assert await store.feedback(OTHER, call) is None
-    assert await store.feedback_summary(OTHER, SummarySid(SIDS["FS"])) is not None
-    assert await store.call(OTHER, call) is not None
-    assert await store.application(OTHER, ApplicationSid(SIDS["AP"])) is not None
-    assert await store.key(KeySid(SIDS["SK"])) is not None
-    assert await store.phone_number(OTHER, PhoneNumberSid(SIDS["PN"])) is not None
-    assert list(await store.subscriptions(OTHER, call)) == [subscription]
-    lane = await store.lane(OTHER, replay.sid)
-    assert lane is not None and lane.state is LaneState.OPEN
+    assert await furniture(edge.store) == before
+    assert None not in before
+
+
+async def furniture(store: Store) -> list[object]:
+    """What the other tenant has."""
+    call = CallSid(SIDS["CallSid"])
+    return [
+        await store.call(OTHER, call),
+        await store.application(OTHER, ApplicationSid(SIDS["AP"])),
+        await store.key(KeySid(SIDS["SK"])),
+        await store.phone_number(OTHER, PhoneNumberSid(SIDS["PN"])),
+        await store.feedback(OTHER, call),
+        await store.feedback_summary(OTHER, SummarySid(SIDS["FS"])),
+        await store.alert(OTHER, SIDS["NO"]),
+        list(await store.subscriptions(OTHER, call)),
+        await store.lane(OTHER, SIDS["RP"]),
+        (await store.calls(OTHER, CallFilter(), PageRequest())).rows,
+    ]
 
 
 @pytest.mark.parametrize("endpoint", INSTANCES, ids=named)
