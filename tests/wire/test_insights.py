@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from midcall.core import errors
 from midcall.core.errors import Refused, Rule
 from midcall.core.insights import Kind
-from midcall.wire.insights import MAX_DEPTH, MAX_PAYLOAD_BYTES, MAX_SAMPLES, Given, InsightPost, read_post
+from midcall.wire.insights import MAX_CALLS, MAX_DEPTH, MAX_PAYLOAD_BYTES, MAX_SAMPLES, Given, InsightPost, read_post
 
 CALL = "CA" + "c" * 32
 SAMPLE = {
@@ -121,6 +121,7 @@ def test_feedback_that_no_sdk_gives_is_refused(payload: dict[str, Any]) -> None:
         (Kind.SAMPLE, post([{**SAMPLE, "timestamp": None}])),
         (Kind.SAMPLE, post([{**SAMPLE, "mos": "good"}])),
         (Kind.SAMPLE, post([SAMPLE] * (MAX_SAMPLES + 1))),
+        (Kind.SAMPLE, post([{**SAMPLE, "temp_call_sid": f"TJS{number}"} for number in range(MAX_CALLS + 1)])),
     ],
 )
 def test_what_cannot_be_read_is_refused(kind: Kind, body: bytes) -> None:

@@ -22,6 +22,8 @@ from midcall.core.sids import CallSid
 MAX_POST_BYTES: Final = 128 * 1024
 MAX_PAYLOAD_BYTES: Final = 16 * 1024
 MAX_SAMPLES: Final = 200
+MAX_CALLS: Final = 10
+"""An SDK posts about one call at a time; each call of a post is looked up."""
 MAX_DEPTH: Final = 16
 
 FEEDBACK_GROUP: Final = "feedback"
@@ -116,7 +118,7 @@ def read_post(kind: Kind, body: bytes) -> InsightPost:
         if kind is Kind.EVENT:
             told, given = [_event(post)], _feedback(post)
         else:
-            told, given = [_told_sample(raw) for raw in _samples.decode(post.payload)], None
+            told, given = _told_samples(post), None
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Refused(errors.PARAMETER_INVALID, f"The post cannot be read: {error}") from None
     return InsightPost(kind, post.group, post.name, post.level.lower(), told, given)
@@ -126,6 +128,13 @@ def _event(post: _Post) -> Told:
     payload = _object(bytes(post.payload))
     found = _sids.decode(payload)
     return Told(_call_sid(found.call_sid), found.temp_call_sid, post.timestamp.timestamp(), payload)
+
+
+def _told_samples(post: _Post) -> list[Told]:
+    told = [_told_sample(raw) for raw in _samples.decode(post.payload)]
+    if len({(each.call_sid, each.temporary_sid) for each in told}) > MAX_CALLS:
+        raise ValueError(f"samples of more than {MAX_CALLS} calls")
+    return told
 
 
 def _told_sample(raw: Raw) -> Told:
