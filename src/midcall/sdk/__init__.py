@@ -1,6 +1,7 @@
 """Voice clients in Python: `Device` and `Call`, with the surface of the browser SDK and without audio hardware."""
 
 from midcall.core.quality import Sample, Totals
+from midcall.core.quality_warnings import Threshold, WarningData
 from midcall.sdk.audio import (
     AudioSink,
     AudioSource,
@@ -37,9 +38,11 @@ __all__ = [
     "SdkError",
     "SentMessage",
     "Silence",
+    "Threshold",
     "Tone",
     "Totals",
     "VoiceError",
+    "WarningData",
     "WavFile",
     "WavRecorder",
 ]

@@ -119,7 +119,8 @@ class Call(Emitter):
     reject(), ringing(has_early_media). Messages that arrive while nobody listens wait for the first listener.
 
     A call with media has more, from the moment that the other side's description is known: volume(input, output) every
-    50 ms, from 0 to 1 on the browser SDK's scale, and sample(Sample) every second.
+    50 ms, from 0 to 1 on the browser SDK's scale, sample(Sample) every second, warning(name, WarningData) and
+    warning-cleared(name) for the names and thresholds in `midcall.core.quality_warnings.RULES`.
     """
 
     EVENTS: ClassVar[frozenset[str]] = frozenset(
@@ -138,6 +139,8 @@ class Call(Emitter):
             "ringing",
             "sample",
             "volume",
+            "warning",
+            "warning-cleared",
         }
     )
 
@@ -164,6 +167,7 @@ class Call(Emitter):
         self._remote = RemoteStream()
         self._media: MediaPeer | None = None
         self._monitoring: asyncio.Task[None] | None = None
+        self._made_at = asyncio.get_running_loop().time()
         self._mourning: asyncio.TimerHandle | None = None
         self._outstanding = core.Outstanding()
         self._verdicts: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
@@ -555,7 +559,8 @@ class Call(Emitter):
             return
         self.emit("audio", self._remote)
         if self._monitoring is None:
-            monitor = Monitor(media, self._measured, now=asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            monitor = Monitor(media, self._measured, call_made_at=self._made_at, now=now)
             self._monitoring = self._tasks.spawn(monitor.run(), "monitor of a call's media")
 
     def _measured(self, event: str, *arguments: Any) -> None:

@@ -101,6 +101,7 @@ class MediaPeer:
         self._on_lost = on_lost
         self._listener: asyncio.Task[None] | None = None
         self._closing = self._negotiated = False
+        self._local = local
         self._voice = _Voice(local)
         self._heard: AudioFrame | None = None
         self._analysers = Analyser(), Analyser()
@@ -129,7 +130,7 @@ class MediaPeer:
         (input_volume, input_level), (output_volume, output_level) = (
             analyser.look(samples, rate) for analyser, (samples, rate) in zip(self._analysers, sounds, strict=True)
         )
-        return Look(input_volume, output_volume, input_level, output_level)
+        return Look(input_volume, output_volume, input_level, output_level, self._local.muted)
 
     async def counters(self) -> Counters:
         """What was sent and received so far."""
