@@ -65,9 +65,7 @@ def show(json: Json = False, data_dir: DataDir = None) -> None:
         ("changed", tables.clock(row.date_updated)),
         ("parent", None if row.owner_account_sid == row.sid else row.owner_account_sid),
     )
-    for name, value in details:
-        if value:
-            print(rest.printable(f"{name:12} {value}"))
+    tables.details(details)
 
 
 def _as_json(row: AccountResource) -> str:

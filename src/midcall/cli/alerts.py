@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -11,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from midcall.cli import rest, tables
-from midcall.cli.asking import Asking, Call, chosen
-from midcall.cli.failure import ExitCode, Failure
+from midcall.cli.asking import Asking, Call, chosen, sid
 from midcall.cli.help import Command, Program
 from midcall.cli.options import DataDir
 
 if TYPE_CHECKING:
     from midcall.wire.resources import AlertResource
-
 
 ROWS = 50
 TAIL_S = 0.5
@@ -89,7 +86,7 @@ def tail(data_dir: DataDir = None, call: Call = None) -> None:
 
 
 def _newest(asking: Asking, call: str | None) -> bytes:
-    query = chosen(PageSize=ROWS, CallSid=None if call is None else call_sid(call))
+    query = chosen(PageSize=ROWS, CallSid=None if call is None else sid(call, "CA"))
     return rest.get(asking.server, asking.credentials, f"{asking.extension}/Alerts.json", query)
 
 
@@ -107,16 +104,3 @@ def line(row: AlertResource) -> str:
     """One alert for a person."""
     about = "".join(f"  {part}" for part in (row.call_sid, row.request_url) if part)
     return f"{tables.clock(row.date_created)}  {row.level:7}  {row.code}  {row.reason}{about}"
-
-
-def call_sid(text: str) -> str:
-    """The argument, when it is a call's sid.
-
-    Raises:
-        Failure: it is not.
-    """
-    if re.fullmatch(r"CA[0-9a-f]{32}", text) is None:
-        raise Failure(
-            f"{text} is no call: a call's sid is CA and 32 hex digits, as the server prints it", ExitCode.USAGE
-        )
-    return text

@@ -76,9 +76,8 @@ def show(call: CallSid, json: Json = False, data_dir: DataDir = None) -> None:
     if json:
         print(body.decode())
         return
-    for name, value in to_builtins(rest.read(body, CallResource)).items():
-        if value is not None and not isinstance(value, dict):
-            print(rest.printable(f"{name:18} {value}"))
+    shown = to_builtins(rest.read(body, CallResource))
+    tables.details(((name, value) for name, value in shown.items() if not isinstance(value, dict)), width=18)
 
 
 @group.command(cls=Command)
@@ -106,8 +105,7 @@ def insights(
         _print_json(islice(_insights(asking, leg, Level=level), limit))
         return
     samples = list(islice(_insights(asking, leg, Kind="sample"), MANY * 10))
-    for name, value in (*_quality(samples), ("feedback", _feedback(asking, leg))):
-        print(rest.printable(f"{name:14} {value}"))
+    tables.details((*_quality(samples), ("feedback", _feedback(asking, leg))), width=14)
     # They arrive a little out of order: the SDK posts each on its own.
     found = islice(_insights(asking, leg, Kind="event", Level=level), limit)
     events = sorted(found, key=lambda row: row.timestamp, reverse=True)

@@ -223,6 +223,4 @@ def _print(body: bytes, *, json: bool) -> None:
         ("attested", row.stir_status),
         ("made", tables.clock(row.date_created)),
     )
-    for name, value in details:
-        if value:
-            print(rest.printable(f"{name:12} {value}"))
+    tables.details(details)

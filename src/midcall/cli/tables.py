@@ -33,6 +33,13 @@ def show(columns: Sequence[str], rows: Iterable[Row], *, nothing: str) -> None:
         _table(*_told(columns, texts))
 
 
+def details(pairs: Iterable[tuple[str, object]], width: int = 12) -> None:
+    """Print one thing's names, as wide as the longest of them, and values, a line each; without what says nothing."""
+    for name, value in pairs:
+        if value is not None and value != "":
+            print(printable(f"{name:{width}} {value}"))
+
+
 def _told(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Without the columns in which no row says anything: a terminal has no room for them."""
     kept = [place for place, _ in enumerate(columns) if any(row[place] for row in rows)]

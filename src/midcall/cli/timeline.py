@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from midcall.cli import rest, tables
-from midcall.cli.alerts import call_sid
+from midcall.cli.asking import sid
 from midcall.cli.options import DataDir, credentials_of, folder_of, running_server
 
 AT_WIDTH = len("2026-01-31T12:00:00.000Z  ")
@@ -39,16 +39,16 @@ def timeline(
       midcall timeline CA0123456789abcdef0123456789abcdef
       midcall timeline CA0123456789abcdef0123456789abcdef --json
     """
-    sid = call_sid(call)
+    leg = sid(call, "CA")
     folder = folder_of(data_dir)
     server, credentials = running_server(folder, data_dir), credentials_of(folder, data_dir)
-    path = f"/midcall/v1/Accounts/{credentials.account_sid}/Calls/{sid}/Timeline.json"
-    body = rest.get(server, credentials, path, {}, missing=f"no call {sid} is known here; old ones are forgotten")
+    path = f"/midcall/v1/Accounts/{credentials.account_sid}/Calls/{leg}/Timeline.json"
+    body = rest.get(server, credentials, path, {}, missing=f"no call {leg} is known here; old ones are forgotten")
     if json:
         print(body.decode())
         return
     for row in rest.read(body, Timeline).events:
-        print(tables.hanging(rest.printable(line(row, sid)), AT_WIDTH))
+        print(tables.hanging(rest.printable(line(row, leg)), AT_WIDTH))
 
 
 def line(row: EventRow, sid: str) -> str:
