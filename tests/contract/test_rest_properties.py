@@ -77,6 +77,8 @@ SERVED: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 ALLOWED: Final[Mapping[tuple[str, int], str]] = {
     ("CreateUserDefinedMessage", 32702): "Content is a JSON text, and required once the call's state was judged",
+    ("CreateCall", 21201): "an empty text counts as not sent",
+    ("CreateCall", 21213): "likewise",
     ("CreateCall", 21211): "whom this server can call is no matter of spelling",
     ("CreateCall", 21212): "nor is from whom",
     ("CreateCall", 21218): "the application must exist",
@@ -144,7 +146,8 @@ class Judge:
         self._sent = 0
 
     def search(self, name: str, mode: GenerationMode, judge: Callable[[Case, Any], None], examples: int) -> None:
-        """Send so many requests of an operation, the same ones in every run."""
+        """Send so many requests of an operation, the same ones in every run, whatever ran before."""
+        self._sent = 0
         operation = self._schema.find_operation_by_id(name)
 
         @settings(
