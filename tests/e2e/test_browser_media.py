@@ -69,15 +69,17 @@ async def test_samples_of_both_legs_bear_a_mos_and_volumes_come(dial) -> None:
 async def test_media_that_is_cut_is_brought_back_by_an_ice_restart(dial, media: MediaCable) -> None:
     pair: Pair = await dial(media={"alice": media})
     assert (await pair.answered.hear(1.0)).energy > AUDIBLE
+    answers = len(pair.alice.got("answer"))
     media.cut()
     lost = await pair.placed.wait_for("reconnecting", timeout=25)
     assert lost.data["code"] == 53405
     media.mend()
     await pair.placed.wait_for("reconnected", timeout=25)
-    restarts, answers = pair.alice.sent("reinvite"), pair.alice.got("answer")
-    assert restarts
-    assert answers[-1]["callsid"] == pair.parent
-    assert answers[-1]["sdp"]
+    assert pair.alice.sent("reinvite")
+    # ICE may find the mended way before the answer is there
+    answer = await pair.alice.frame("answer", count=answers + 1)
+    assert answer["callsid"] == pair.parent
+    assert answer["sdp"]
     heard = await asyncio.gather(pair.placed.hear(1.5), pair.answered.hear(1.5))
     assert all(each.energy > AUDIBLE for each in heard), heard
     assert await pair.placed.status() == "open"

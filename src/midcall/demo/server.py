@@ -91,7 +91,8 @@ async def _ready(process: asyncio.subprocess.Process, folder: Folder) -> Running
 async def _stop(process: asyncio.subprocess.Process, story: Story) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            # not by send_signal, which would reap a process that has just ended, and asyncio could only guess its code
+            os.kill(process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
