@@ -67,7 +67,8 @@ class Replay:
         return any(_fits(request, method, ending) for request in self._requests)
 
     async def create_a_call(self) -> None:
-        status, text = await self._again("POST", "/Calls.json")
+        form = {"To": "client:carol", "From": "client:alice", "Twiml": "<Response><Hangup/></Response>"}
+        status, text = await self._again("POST", "/Calls.json", form=form)
         made = self._reader.record(text, readers.CALL)
         assert (status, made["status"], made["direction"]) == (201, "queued", "outbound-api")
 
@@ -99,7 +100,7 @@ class Replay:
         assert len({row["sid"] for row in rows}) == len(rows)
 
     async def end_a_call(self) -> None:
-        status, text = await self._again("POST", f"{CALL}.json")
+        status, text = await self._again("POST", f"{CALL}.json", form={"Status": "completed"})
         assert (status, self._reader.record(text, readers.CALL)["status"]) == (200, "completed")
 
     async def read_an_error(self) -> None:
@@ -109,6 +110,11 @@ class Replay:
         assert "was not found" in message
 
     # Requests that nobody recorded, with the headers of one that was.
+
+    async def update_a_call(self) -> None:
+        twiml = {"Twiml": "<Response><Pause length='60'/></Response>"}
+        status, text = await self._made("POST", f"/Calls/{self._call_sid}.json", twiml)
+        assert (status, self._reader.record(text, readers.CALL)["status"]) == (200, "in-progress")
 
     async def create_an_application(self) -> None:
         url = "https://app.example/voice?a=b"
@@ -120,17 +126,33 @@ class Replay:
         assert (made["sid"][:2], len(made["secret"])) == ("SK", 32)
 
     async def _create(self, resource: str, **form: str) -> str:
-        headers = next(request for request in self._requests if request.body).headers
-        path = f"/2010-04-01/Accounts/{ACCOUNT}/{resource}.json"
-        status, text = await self._send("POST", path, headers, urlencode(form))
+        status, text = await self._made("POST", f"/{resource}.json", form)
         assert status == 201, text
         return text
 
+    async def _made(self, method: str, path: str, form: Mapping[str, str]) -> tuple[int, str]:
+        headers = next(request for request in self._requests if request.body).headers
+        return await self._send(method, f"/2010-04-01/Accounts/{ACCOUNT}{path}", headers, urlencode(form))
+
     async def _again(
-        self, method: str, ending: str, *, call_sid: str | None = None, subscription: str = ""
+        self,
+        method: str,
+        ending: str,
+        *,
+        call_sid: str | None = None,
+        subscription: str = "",
+        form: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
-        """Status and body for the recorded request, about our call and our subscription."""
-        request = next(request for request in self._requests if _fits(request, method, ending))
+        """Status and body for the recorded request, about our call and our subscription.
+
+        Args:
+            form: sent instead where the library was not recorded doing that.
+        """
+        request = next((request for request in self._requests if _fits(request, method, ending)), None)
+        if request is None:
+            assert form is not None, f"nobody recorded {method} {ending}"
+            path = ending if ending.startswith("/") else f"/Calls/{ending}".replace(CALL, self._call_sid)
+            return await self._made(method, path, form)
         path = request.path.replace(CALL, call_sid or self._call_sid).replace(SUBSCRIPTION, subscription)
         return await self._send(method, path, request.headers, request.body)
 
