@@ -98,6 +98,7 @@ async def test_the_official_helper_keeps_numbers_and_calls_them(customer: Custom
         )
         answered = await bob.incoming()
         await answered.accept()
+        await bob.frame("answer")  # the call is in progress before bob has answered, too
         assert await customer.status_becomes(call.sid, "in-progress")
         legs = await customer.rest(lambda client: client.calls.list(to=number, limit=10))
         (office,) = (leg for leg in legs if leg.direction == "inbound")
