@@ -10,6 +10,7 @@ from midcall.core.calls import CallFilter
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid
 from midcall.ports import Clock, InsightLog, PageRequest, Store, Trace, pause
+from midcall.switch.accounts import each_account
 
 _log = logging.getLogger(__name__)
 
@@ -62,19 +63,13 @@ class Retention:
         while await self._store.purge_alerts(now - self._keep_s, ALERT_BATCH) == ALERT_BATCH:
             pass
         deleted = 0
-        after: str | None = None
-        while deleted < BATCH:
-            page = await self._store.accounts(owner, PageRequest(size=BATCH, after=after))
-            for account in page.rows:
-                deleted += await self._forget(account.sid, BATCH - deleted)
-            if not page.has_next:
+        async for account in each_account(self._store, owner):
+            deleted += await self._forget(account.sid, BATCH - deleted)
+            if deleted >= BATCH:
                 break
-            after = page.rows[-1].sid
         return deleted
 
     async def _forget(self, account: AccountSid, limit: int) -> int:
-        if limit <= 0:
-            return 0
         long_ago = CallFilter(ended_to=self._clock.now() - self._keep_s)
         page = await self._store.calls(account, long_ago, PageRequest(size=limit))
         over = [call.sid for call in page.rows if call.status.is_final]

@@ -20,6 +20,7 @@ from midcall.core import errors, sids
 from midcall.core.accounts import Account
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, CallSid, mint
+from midcall.core.vendor import is_vendor_host
 from midcall.rest import body, guard
 from midcall.rest.body import BodyLimits
 from midcall.rest.endpoint import JSON_LINES, V1, AnyEndpoint, Api, Asked
@@ -40,7 +41,6 @@ JSON_TYPE: Final = "application/json;charset=utf-8"
 REQUEST_ID: Final = web.RequestKey("request id", str)
 STREAM_CHUNK: Final = 32 * 1024
 API_PATHS: Final = ("/2010-04-01/", "/midcall/v1/", V1)
-VENDOR_DOMAIN: Final = ".twilio.com"
 REALM: Final = 'Basic realm="Midcall"'
 
 _CORS_ANSWER: Final = {
@@ -210,7 +210,7 @@ class Edge:
 
 def origin_of(request: web.Request) -> str:
     """Scheme and host as the client named them. The vendor's hosts are behind TLS, wherever that ended."""
-    scheme = "https" if request.host.endswith(VENDOR_DOMAIN) else request.scheme
+    scheme = "https" if is_vendor_host(request.host) else request.scheme
     return f"{scheme}://{request.host}"
 
 

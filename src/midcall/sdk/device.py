@@ -18,7 +18,7 @@ import aiohttp
 
 from midcall import __version__
 from midcall.core import client as core
-from midcall.core import registration, sids
+from midcall.core import registration, sids, vendor
 from midcall.core.client import CallState, Direction
 from midcall.core.registration import DeviceState
 from midcall.sdk.audio import AudioSource, LocalStream, Silence
@@ -583,7 +583,7 @@ class Device(Emitter):
 def signal_url(host: str | None, edge: str | None) -> str:
     """Where the signalling socket is."""
     if host is None:
-        host = f"voice-js.{edge}.twilio.com" if edge is not None else DEFAULT_HOST
+        host = f"voice-js.{edge}.{vendor.DOMAIN}" if edge is not None else DEFAULT_HOST
     return f"wss://{host}/signal"
 
 

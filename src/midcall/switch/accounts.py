@@ -6,17 +6,18 @@ Nothing is remembered between two questions, so a deleted key or a suspended acc
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from midcall.core import errors, sids, tokens
 from midcall.core.accounts import Account, AccountStatus, ApiKey
 from midcall.core.errors import Refused
 from midcall.core.sids import AccountSid, ApplicationSid, KeySid
-from midcall.ports import Clock, Store
+from midcall.ports import Clock, PageRequest, Store
 
 NO_CREDENTIALS = "Authentication Error - No credentials provided"
 UNKNOWN_USER = "Authentication Error - invalid username"
+ACCOUNTS_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,18 @@ class Grant:
     expires_at: float
     home: str | None
     key_sid: KeySid | None = None
+
+
+async def each_account(store: Store, owner: AccountSid) -> AsyncIterator[Account]:
+    """The owner and its subaccounts, read in pages."""
+    after: str | None = None
+    while True:
+        page = await store.accounts(owner, PageRequest(size=ACCOUNTS_PAGE, after=after))
+        for account in page.rows:
+            yield account
+        if not page.has_next:
+            return
+        after = page.rows[-1].sid
 
 
 class Accounts:

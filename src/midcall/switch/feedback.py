@@ -14,7 +14,8 @@ from midcall.core.alerts import Alert, Level
 from midcall.core.errors import Refused
 from midcall.core.feedback import Feedback, FeedbackSummary, Tally, figures
 from midcall.core.sids import AccountSid, AlertSid, CallSid, SummarySid
-from midcall.ports import Clock, Entropy, PageRequest, Request, Sender, Store, pause
+from midcall.ports import Clock, Entropy, Request, Sender, Store, pause
+from midcall.switch.accounts import each_account
 from midcall.wire.callbacks import form_request, idempotency_token
 from midcall.wire.urls import without_userinfo
 
@@ -23,7 +24,6 @@ _log = logging.getLogger(__name__)
 RETRIES_S: Final = (1.0, 5.0)
 """As for status callbacks: two more attempts."""
 CALLBACK_FAILED: Final = 11200
-_PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ class Feedbacks:
         self, account: AccountSid, period: Period, *, include_subaccounts: bool, callback: Callback | None
     ) -> FeedbackSummary:
         """Sum up now, keep the figures, and tell the callback."""
-        accounts = await self._subaccounts(account) if include_subaccounts else [account]
+        accounts = [account]
+        if include_subaccounts:
+            accounts = [each.sid async for each in each_account(self._store, account)]
         tallies: list[Tally] = [await self._store.feedback_tally(each, period.since, period.until) for each in accounts]
         summary = FeedbackSummary(
             sid=SummarySid(sids.mint("FS", self._entropy(sids.ENTROPY_BYTES))),
@@ -110,17 +112,6 @@ class Feedbacks:
         for task in self._announcing:
             task.cancel()
         await asyncio.gather(*self._announcing, return_exceptions=True)
-
-    async def _subaccounts(self, owner: AccountSid) -> list[AccountSid]:
-        """The owner and all below it."""
-        found: list[AccountSid] = []
-        after: str | None = None
-        while True:
-            page = await self._store.accounts(owner, PageRequest(size=_PAGE, after=after))
-            found += [account.sid for account in page.rows]
-            if not page.has_next:
-                return found
-            after = page.rows[-1].sid
 
     async def _announce(self, summary: FeedbackSummary, callback: Callback) -> None:
         try:
