@@ -78,6 +78,7 @@ class Outlet:
         self._missed = self._missed + 1 if self._marks and not self._echoed else 0
         self._echoed = False
         if not self._shut:
+            self._push(_HEARTBEAT)
             self._mark()
             self._wake()
         return self._missed
@@ -121,7 +122,7 @@ class Outlet:
         self._queued += len(frame)
 
     def _mark(self) -> None:
-        self._push(_HEARTBEAT)
+        """A heartbeat goes out, whose echo will be the receipt of what was sent since the last one."""
         self._marks.append(self._unmarked)
         self._unmarked = []
 
@@ -164,9 +165,8 @@ class Outlet:
             size += len(frame)
         self._queued -= size
         if not self._queue and self._unmarked:
-            self._marks.append(self._unmarked)
-            self._unmarked = []
             frames.append(_HEARTBEAT)
+            self._mark()
         return frames
 
     def _give_up(self, error: Exception) -> None:
