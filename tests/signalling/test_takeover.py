@@ -45,12 +45,10 @@ async def test_a_takeover_is_answered_with_our_description_and_cancelled_once_wh
 
 
 async def test_other_devices_that_ring_are_cancelled_when_the_takeover_counts(edge: Edge) -> None:
-    first, other = await edge.registered("bob"), await edge.registered("bob")
-    device, other_device = edge.hub.registered(ACCOUNT, "bob")
-    for each in (device, other_device):
-        edge.hub.invite(each, Invite(leg=LEG, sdp="v=offer", parameters={}))
-    token = (await first.expect("invite"))["reconnect"]
-    await other.expect("invite")
+    first = await edge.registered("bob")
+    device, token = await ringing(edge, first)
+    other = await edge.registered("bob")
+    await ringing(edge, other)
     second = await edge.listening("bob")
     await take(second, token)
     await edge.until(lambda: edge.heard("taken_over"))
@@ -62,12 +60,10 @@ async def test_other_devices_that_ring_are_cancelled_when_the_takeover_counts(ed
 
 
 async def test_a_takeover_that_comes_too_late_is_cancelled(edge: Edge) -> None:
-    first, other = await edge.registered("bob"), await edge.registered("bob")
-    device, other_device = edge.hub.registered(ACCOUNT, "bob")
-    for each in (device, other_device):
-        edge.hub.invite(each, Invite(leg=LEG, sdp="v=offer", parameters={}))
-    token = (await first.expect("invite"))["reconnect"]
-    await other.expect("invite")
+    first = await edge.registered("bob")
+    _, token = await ringing(edge, first)
+    other = await edge.registered("bob")
+    other_device, _ = await ringing(edge, other)
     second = await edge.listening("bob")
     await take(second, token)
     await edge.until(lambda: edge.heard("taken_over"))
