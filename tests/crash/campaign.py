@@ -83,6 +83,8 @@ class Campaign:
         scratch.mkdir(parents=True, exist_ok=True)
         self.scratch = scratch
         self.dice = random.Random(seed)
+        # Of their own, so that how often the load throws the others does not decide when the server dies.
+        self.deaths = random.Random(f"{seed} deaths")
         self.mix = mix or Mix()
         self.ledger = Ledger()
         self.victim = Victim(data_dir or scratch / "data", scratch / "server.log")
@@ -130,12 +132,12 @@ class Campaign:
         """The campaign proper: the server is up before and after it."""
         killed = 0
         while killed < kills:
-            moment = moments.draw(self.dice, longest_s)
+            moment = moments.draw(self.deaths, longest_s)
             await self._until_killed(moment)
             killed += 1
             self.report.kills[moment.name] += 1
             progress(killed, moment.name)
-            while killed < kills and self.dice.random() < DIES_AT_START:
+            while killed < kills and self.deaths.random() < DIES_AT_START:
                 await self._kill_a_start()
                 killed += 1
                 self.report.kills["while starting"] += 1
@@ -223,7 +225,7 @@ class Campaign:
 
     async def _kill_a_start(self) -> None:
         await self.victim.spawn()
-        await asyncio.sleep(self.dice.uniform(0, 1.2))  # somewhere in a start
+        await asyncio.sleep(self.deaths.uniform(0, 1.2))  # somewhere in a start
         self.victim.kill()
         await self.victim.dead()
 
