@@ -16,6 +16,7 @@ from midcall.sdk.audio import (
     WavRecorder,
 )
 from midcall.sdk.call import Call, CallerInfo, Message, SentMessage
+from midcall.sdk.chance import Chance
 from midcall.sdk.device import Device
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, NotSupportedError, SdkError, VoiceError
 
@@ -25,6 +26,7 @@ __all__ = [
     "Call",
     "CallbackSink",
     "CallerInfo",
+    "Chance",
     "Device",
     "Frames",
     "InvalidArgumentError",

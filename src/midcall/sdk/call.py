@@ -10,7 +10,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import msgspec
@@ -94,6 +94,9 @@ class Link(Protocol):
 
     def mint_message_sid(self) -> str:
         """A new `KX…`."""
+
+    def now(self) -> datetime:
+        """The time of day."""
 
     def open_media(self, call: Call) -> MediaPeer | None:
         """A media session for the call; None for devices without media."""
@@ -295,7 +298,7 @@ class Call(Emitter):
             temporary_sid=self._connection_id,
             codec=self.codec,
         )
-        await self._link.publish(insights.feedback_event(subject, score, issue, now=datetime.now(UTC)))
+        await self._link.publish(insights.feedback_event(subject, score, issue, now=self._link.now()))
 
     # ------------------------------------------------------------------------------------------------------- messages
 
@@ -467,7 +470,7 @@ class Call(Emitter):
             self._perform(effect)
         if effects and self._machine.state is CallState.CLOSED:
             ended = InvalidStateError("the call has ended")
-            self._give_up_waiting(ended, *(self.EVENTS - {"messageSent", "error", "cancel", "messageReceived"}))
+            self._give_up_waiting(ended, self.EVENTS - {"messageSent", "error", "cancel", "messageReceived"})
             self._link.changed(self)
 
     def _perform(self, effect: core.CallEffect) -> None:

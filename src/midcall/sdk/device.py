@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import ssl
-import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
@@ -18,11 +17,13 @@ import aiohttp
 
 from midcall import __version__
 from midcall.core import client as core
-from midcall.core import registration, sids, vendor
+from midcall.core import registration, vendor
 from midcall.core.client import CallState, Direction
 from midcall.core.registration import DeviceState
 from midcall.sdk.audio import AudioSource, LocalStream, Silence
 from midcall.sdk.call import Call
+from midcall.sdk.chance import Chance
+from midcall.sdk.clock import utc_now
 from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import AUTHORISATION, InvalidArgumentError, InvalidStateError, VoiceError, device_error
 from midcall.sdk.events import Emitter, Tasks
@@ -74,6 +75,8 @@ class Device(Emitter):
         token_refresh_ms: int = 10_000,
         allow_incoming_while_busy: bool = False,
         mirror_message_errors: bool = False,
+        chance: Chance | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Opens nothing; `register` and `connect` do. Needs a running loop.
 
@@ -92,6 +95,8 @@ class Device(Emitter):
             token_refresh_ms: how long before its expiry a token is announced by `tokenWillExpire`.
             allow_incoming_while_busy: emit `incoming` also during a call; otherwise such calls go on ringing unseen.
             mirror_message_errors: message errors, which calls emit, are emitted by the device as well.
+            chance: where identifiers and the jitter of waits come from; None is the system's.
+            now: the time of day, aware of its zone; waits use the event loop's clock and nothing else.
 
         Raises:
             InvalidArgumentError: an argument cannot be used.
@@ -109,6 +114,8 @@ class Device(Emitter):
         self._url = url or signal_url(host, edge)
         self._tls = tls or (tls_context(ca_file) if self._url.startswith("wss:") else None)
         self._session = session
+        self._chance = chance or Chance()
+        self._now = now
         self._use_proxies = host is None and url is None and edge is not None
         self._gateway = Gateway(self._url, tls=self._tls, session=session, use_proxies=self._use_proxies)
         self._registration = registration.Registration()
@@ -398,7 +405,7 @@ class Device(Emitter):
             self,
             self._tasks,
             core.CallMachine.incoming(frame.call_sid, frame.reconnect),
-            connection_id=_connection_id(),
+            connection_id=self._chance.connection_id(),
             parameters={**frame.parameters, "CallSid": frame.call_sid},
             custom_parameters=dict(signal.decode_invite_params(frame.parameters.get("Params"))),
             local=LocalStream(self._audio_source()),
@@ -435,7 +442,11 @@ class Device(Emitter):
 
     def mint_message_sid(self) -> str:
         """A new `KX…`."""
-        return sids.mint("KX", secrets.token_bytes(sids.ENTROPY_BYTES))
+        return self._chance.message_sid()
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return self._now()
 
     def open_media(self, call: Call) -> MediaPeer | None:
         """A media session for the call, unless this device has none."""
@@ -443,7 +454,9 @@ class Device(Emitter):
             return None
         from midcall.sdk.media import MediaPeer  # takes a while to import, so only who needs it pays
 
-        return MediaPeer(call._local, call._remote, codec_preferences=self._codecs, on_lost=call._media_lost)
+        return MediaPeer(
+            call._local, call._remote, codec_preferences=self._codecs, on_lost=call._media_lost, now=self._now
+        )
 
     def settle(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Run clean-up work that `destroy` waits for."""
@@ -495,7 +508,7 @@ class Device(Emitter):
         return self._outgoing(machine, taken.parameters, taken.custom_parameters)
 
     def _outgoing(self, machine: core.CallMachine, parameters: Mapping[str, str], custom: Mapping[str, str]) -> Call:
-        connection_id = _connection_id()
+        connection_id = self._chance.connection_id()
         call = Call(
             self,
             self._tasks,
@@ -549,7 +562,12 @@ class Device(Emitter):
     def _open(self) -> None:
         if self._transport is None:
             self._transport = Transport(
-                self._url, self, tls=self._tls, session=self._session, use_proxies=self._use_proxies
+                self._url,
+                self,
+                tls=self._tls,
+                session=self._session,
+                use_proxies=self._use_proxies,
+                chance=self._chance,
             )
         self._transport.open()
 
@@ -589,7 +607,3 @@ def signal_url(host: str | None, edge: str | None) -> str:
 
 def _reconnect_timeout_s(timeout_ms: int) -> int:
     return min(MAX_RECONNECT_S, -(-max(0, timeout_ms) // 1000))
-
-
-def _connection_id() -> str:
-    return f"TJS{uuid.uuid4()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from typing import Any, ClassVar, Final, TypeVar
 
 log = logging.getLogger("midcall.sdk")
@@ -25,17 +25,17 @@ class Tasks:
     """Background work with an owner: whatever still runs when the owner closes is cancelled and awaited."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], None] = {}  # in the order of their births: a set's order is chance
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run a coroutine; an exception in it is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
 
@@ -141,13 +141,12 @@ class Emitter:
         waiting = any(not future.done() for future, _ in self._waiters.get(event, ()))
         return waiting or bool(self._handlers.get(event))
 
-    def _give_up_waiting(self, error: Exception, *events: str) -> None:
-        """Fail the waiters of events that cannot come any more."""
-        for event in events:
-            for future, _ in list(self._waiters.get(event, ())):
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # seen: a waiter that nobody awaits is not worth a log line
+    def _give_up_waiting(self, error: Exception, events: Set[str]) -> None:
+        """Fail the waiters of events that cannot come any more, in an order that no hash decides."""
+        for future in [future for event, waiters in self._waiters.items() if event in events for future, _ in waiters]:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen: a waiter that nobody awaits is not worth a log line
 
     @staticmethod
     def _time_out(event: str, future: asyncio.Future[Any], timeout: float) -> None:

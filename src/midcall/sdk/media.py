@@ -9,9 +9,9 @@ import asyncio
 import fractions
 import logging
 import re
-import time
 from array import array
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from aiortc import (
@@ -31,6 +31,7 @@ from av import AudioFrame, AudioResampler
 from midcall.core.loudness import Analyser
 from midcall.core.quality import Counters
 from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
+from midcall.sdk.clock import utc_now
 from midcall.sdk.monitor import Look
 
 log = logging.getLogger("midcall.sdk.media")
@@ -67,7 +68,7 @@ class _Voice(MediaStreamTrack):
         return frame
 
     async def _wait_for_turn(self) -> None:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if self._started is None:
             self._started = now
         wait = self._started + self._sent * FRAME_S - now
@@ -87,6 +88,7 @@ class MediaPeer:
         *,
         codec_preferences: Sequence[str],
         on_lost: Callable[[], None],
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Opens no socket yet.
 
@@ -95,10 +97,12 @@ class MediaPeer:
             remote: gets what comes.
             codec_preferences: `pcmu` and `opus`, the wanted one first.
             on_lost: called once when an established session breaks, or none comes about.
+            now: the time of day, for the samples' stamps.
         """
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._remote = remote
         self._on_lost = on_lost
+        self._now = now
         self._listener: asyncio.Task[None] | None = None
         self._closing = self._negotiated = False
         self._local = local
@@ -156,7 +160,7 @@ class MediaPeer:
             # It is measured with two clocks and may be below nothing, or not be there yet.
             rtt_ms=max(0.0, 1000 * rtt_s) if rtt_s is not None else None,
             codec_name=self.codec(),
-            timestamp_ms=1000 * time.time(),
+            timestamp_ms=1000 * self._now().timestamp(),
         )
 
     async def offer(self) -> str:

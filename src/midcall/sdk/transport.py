@@ -7,16 +7,15 @@ down follows the greeting of the next one (reference sections 1.2 to 1.7).
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
 
 from midcall.core.registration import Backoff
+from midcall.sdk.chance import Chance
 from midcall.sdk.errors import InvalidStateError
 from midcall.wire.signal import HEARTBEAT
 
@@ -76,7 +75,7 @@ class Transport:
         session: aiohttp.ClientSession | None = None,
         use_proxies: bool = False,
         backoff: Backoff | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Chance | None = None,
         watchdog_s: float = WATCHDOG_S,
     ) -> None:
         """Opens nothing yet.
@@ -88,7 +87,7 @@ class Transport:
             session: shared with other devices; None makes one that lives as long as the transport.
             use_proxies: obey the proxy variables of the environment.
             backoff: how long to wait between tries.
-            chance: draws from [0, 1).
+            chance: where jitter comes from; None is the system's.
             watchdog_s: a server that is silent this long is gone.
         """
         self._url = url
@@ -98,7 +97,7 @@ class Transport:
         self._owns_session = session is None
         self._use_proxies = use_proxies
         self._backoff = backoff or Backoff()
-        self._chance = chance
+        self._chance = chance or Chance()
         self._watchdog_s = watchdog_s
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
@@ -157,7 +156,7 @@ class Transport:
             if asyncio.get_running_loop().time() - opened_at > STABLE_S:
                 attempt = 0
             self._listener.on_lost(loss)
-            await asyncio.sleep(self._backoff.delay_s(attempt, chance=self._chance()))
+            await asyncio.sleep(self._backoff.delay_s(attempt, chance=self._chance.fraction()))
             attempt += 1
 
     def _is_closing(self) -> bool:
