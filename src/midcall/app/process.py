@@ -16,7 +16,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,12 +54,24 @@ class Running:
     hurry: asyncio.Event
 
 
-def run(settings: Settings, *, on_ready: OnReady | None = None, notes: Sequence[str] = ()) -> None:
+Extension = Callable[[Running], AbstractAsyncContextManager[object]]
+"""What is added to a server: entered when all is ready but no client has been let in, so that it may add routes, and
+left before the server stops."""
+
+
+def run(
+    settings: Settings,
+    *,
+    on_ready: OnReady | None = None,
+    notes: Sequence[str] = (),
+    extensions: Sequence[Extension] = (),
+) -> None:
     """Serve until a signal; returns after a clean stop.
 
     Args:
         on_ready: called once the server is reachable.
         notes: warnings that came up while the settings were read.
+        extensions: see `serving`.
 
     Raises:
         FolderBusy, FolderUnusable, PortBusy, SettingsError: it cannot start; the text says why and what to do.
@@ -68,7 +80,7 @@ def run(settings: Settings, *, on_ready: OnReady | None = None, notes: Sequence[
     for note in notes:
         _log.warning(note)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_signalled(settings, on_ready))
+        runner.run(_until_signalled(settings, on_ready, extensions))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -80,10 +92,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_signalled(settings: Settings, on_ready: OnReady | None) -> None:
+async def _until_signalled(settings: Settings, on_ready: OnReady | None, extensions: Sequence[Extension]) -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    async with serving(settings) as server:
+    async with serving(settings, extensions=extensions) as server:
 
         def on_signal(number: signal.Signals) -> None:
             _log.info("%s: %s", number.name, "ending at once" if asked.is_set() else "stopping")
@@ -108,8 +120,11 @@ async def _until_signalled(settings: Settings, on_ready: OnReady | None) -> None
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Running]:
+async def serving(settings: Settings, *, extensions: Sequence[Extension] = ()) -> AsyncIterator[Running]:
     """A server in this loop, ready inside the block, stopped in order after it.
+
+    Args:
+        extensions: what is added to the server, in this order.
 
     Raises:
         FolderBusy, FolderUnusable, PortBusy, SettingsError: it cannot start.
@@ -123,15 +138,19 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         hurry = asyncio.Event()
         try:
             credentials = await _begin(app, folder, settings)
-            sites = await Sites.open(app.web, sockets, _tls(certificates))
-            try:
-                info = _info(settings, sockets, certificates)
-                folder.write_server(info)
-                yield Running(info, credentials, app, hurry)
-            finally:
-                await app.stop(settings.drain, hurry)
-                await sites.close()
-                folder.remove_server()
+            running = Running(_info(settings, sockets, certificates), credentials, app, hurry)
+            async with AsyncExitStack() as extended:
+                for extension in extensions:
+                    await extended.enter_async_context(extension(running))
+                sites = await Sites.open(app.web, sockets, _tls(certificates))
+                try:
+                    folder.write_server(running.info)
+                    yield running
+                finally:
+                    await extended.aclose()
+                    await app.stop(settings.drain, hurry)
+                    await sites.close()
+                    folder.remove_server()
         finally:
             await app.close()
 
