@@ -36,7 +36,7 @@ class IceServer:
     credential: str | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.urls or any(not isinstance(url, str) or not url.startswith(_ICE_SCHEMES) for url in self.urls):
+        if not self.urls or not all(str(url).startswith(_ICE_SCHEMES) for url in self.urls):
             raise InvalidArgumentError(f"an ICE server's urls begin with {', '.join(_ICE_SCHEMES)}")
 
     @classmethod
@@ -109,7 +109,8 @@ class Options:
 
     Attributes:
         host: `HOST:PORT` of the server, or several in the order in which they are tried; default `localhost:8443`.
-        url: the whole address of the signalling socket, `wss://…/signal` or `ws://…/signal`, or several; wins over host.
+        url: the whole address of the signalling socket, `wss://…/signal` or `ws://…/signal`, or several. Wins over
+            host.
         edge: without host and url, the vendor's host of that edge (or of several), reached through the environment's
             proxies.
         ca_file: PEM file with the authority to trust instead of the system's.
