@@ -1,0 +1,166 @@
+"""An application under test on a free port of loopback: ASGI by uvicorn, WSGI by the standard library's server."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final, Literal
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from midcall.testing.kit.failures import SwitchboardUnusable
+
+if TYPE_CHECKING:
+    import uvicorn
+
+LOOPBACK: Final = "127.0.0.1"
+START_S: Final = 30.0
+
+Interface = Literal["asgi", "wsgi"]
+Application = Callable[..., Any]
+
+
+def interface_of(app: Application) -> Interface:
+    """How an application wants to be called: an asynchronous callable is ASGI, any other is WSGI.
+
+    Raises:
+        SwitchboardUnusable: it is no callable.
+    """
+    if not callable(app):
+        raise SwitchboardUnusable(
+            f"{type(app).__name__} is neither ASGI nor WSGI; give the object that uvicorn or gunicorn is given"
+        )
+    is_asynchronous = inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
+    return "asgi" if is_asynchronous else "wsgi"
+
+
+@asynccontextmanager
+async def asgi(app: Application) -> AsyncIterator[str]:
+    """Serve in this loop; the URL without a slash behind.
+
+    Raises:
+        SwitchboardUnusable: uvicorn is missing, or the application's startup failed.
+    """
+    with _free_socket() as listening:
+        server, started, leaving = _uvicorn(app)
+        serving = asyncio.ensure_future(_serve(server, listening))
+        starting = asyncio.ensure_future(started.wait())
+        await asyncio.wait((starting, serving), return_when=asyncio.FIRST_COMPLETED)
+        if not started.is_set():
+            starting.cancel()
+            serving.result()
+            raise SwitchboardUnusable("the application's startup failed; its traceback is in the log of uvicorn.error")
+        try:
+            yield _url(listening)
+        finally:
+            leaving.set()
+            await serving
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    try:
+        await server.serve(sockets=[listening])
+    except SystemExit:  # what uvicorn does when the lifespan fails; nobody else's process shall end
+        return
+
+
+def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.Event]:
+    """A server, an event that it sets once it has started, and one that tells it to leave."""
+    try:
+        import uvicorn
+    except ImportError:
+        raise SwitchboardUnusable(
+            "an ASGI application is served by uvicorn, which is not installed: pip install 'midcall[testing]'"
+        ) from None
+    started, leaving = asyncio.Event(), asyncio.Event()
+
+    async def main_loop() -> None:
+        await server.on_tick(0)
+        started.set()
+        await leaving.wait()
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="auto", loop="none")
+    server = uvicorn.Server(config)
+    # Its signals are pytest's, and it would look only ten times a second whether it should end.
+    vars(server).update(capture_signals=nullcontext, main_loop=main_loop)
+    return server, started, leaving
+
+
+@contextmanager
+def in_thread(app: Application, interface: Interface) -> Iterator[str]:
+    """Serve in threads of its own, so that the application may block; the URL without a slash behind."""
+    with _asgi_thread(app) if interface == "asgi" else _wsgi_threads(app) as url:
+        yield url
+
+
+@contextmanager
+def _asgi_thread(app: Application) -> Iterator[str]:
+    url: Future[str] = Future()
+    leave: Future[Callable[[], object]] = Future()
+
+    async def serve() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with asgi(app) as where:
+            leave.set_result(lambda: loop.call_soon_threadsafe(over.set))
+            url.set_result(where)
+            await over.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            if url.done():
+                raise
+            url.set_exception(error)
+
+    thread = threading.Thread(target=run, name="midcall application", daemon=True)
+    thread.start()
+    try:
+        yield url.result(START_S)
+    finally:
+        if leave.done():
+            leave.result()()
+        thread.join()
+
+
+class _Threads(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    # Connections that are kept open would hold the end of a test.
+    block_on_close = False
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def _wsgi_threads(app: Application) -> Iterator[str]:
+    with _Threads((LOOPBACK, 0), _Quiet) as server:
+        server.set_app(app)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="midcall application", daemon=True
+        )
+        thread.start()
+        try:
+            yield _url(server.socket)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _free_socket() -> AbstractContextManager[socket.socket]:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((LOOPBACK, 0))
+    return bound
+
+
+def _url(listening: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{listening.getsockname()[1]}"

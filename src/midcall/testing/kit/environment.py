@@ -1,0 +1,53 @@
+"""The environment in which helper libraries find the server, with no line of the application changed."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Mapping
+
+import pytest
+
+from midcall.redirect.environment import Variables
+
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+def apply(variables: Variables, patch: pytest.MonkeyPatch) -> None:
+    """Set and unset variables of this process until the patch is undone; asynchronous clients of the official library
+    read them from then on as well."""
+    for name, value in variables.items():
+        if value is None:
+            patch.delenv(name, raising=False)
+        else:
+            patch.setenv(name, value)
+    if any(variables.get(name) for name in _PROXIES):
+        _let_asynchronous_clients_read_it(patch)
+
+
+def whole(variables: Variables, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a program is started with, so that it finds the server.
+
+    Args:
+        environment: what it would have without; this process's when left out.
+    """
+    merged = dict(os.environ if environment is None else environment)
+    for name, value in variables.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _let_asynchronous_clients_read_it(patch: pytest.MonkeyPatch) -> None:
+    # aiohttp obeys proxy variables only when its session is told to, for which the library has no argument.
+    if importlib.util.find_spec("twilio") is None:
+        return
+    try:
+        from twilio.http import async_http_client
+    except ImportError:  # an old release, or one without its asynchronous half
+        return
+    made = functools.partial(async_http_client.ClientSession, trust_env=True)
+    patch.setattr(async_http_client, "ClientSession", made)

@@ -1,0 +1,42 @@
+"""Where a switchboard's server runs, as the switchboard sees it: a thread's loop in real time, the test's own loop in
+virtual time."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from midcall.folder import Credentials
+from midcall.redirect.environment import Variables
+from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.control import Control
+
+
+class Place(Protocol):
+    """One running server.
+
+    Attributes:
+        control: carries requests to it, from the loop of the test.
+        http_url, https_url: without a slash behind.
+        signal_url: the address of the signalling socket.
+        ca_file: PEM file of the authority to trust; None where nobody looks at certificates.
+        variables: the environment in which libraries find it; None unsets.
+    """
+
+    time: Literal["real", "virtual"]
+    control: Control
+    http_url: str
+    https_url: str
+    signal_url: str
+    ca_file: str | None
+    credentials: Credentials
+    variables: Variables
+
+    async def serve(self, app: Application, interface: Interface, *, in_threads: bool) -> str:
+        """Put an application where the server reaches it.
+
+        Args:
+            in_threads: it may block, so it does not run in the loop of the test.
+
+        Returns:
+            Its URL without a slash behind.
+        """

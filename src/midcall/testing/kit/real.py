@@ -1,0 +1,142 @@
+"""Servers in real time: each in this process, on free ports, in memory, on a loop in a thread of its own.
+
+The thread is what lets a test, an application or a helper library block without stopping the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import aiohttp
+
+from midcall.app.listening import PortBusy
+from midcall.app.process import Extension, serving
+from midcall.folder import Credentials, FolderBusy, FolderUnusable, ServerInfo
+from midcall.redirect import files
+from midcall.redirect.environment import Variables, variables
+from midcall.redirect.proxy import LOOPBACK, Home
+from midcall.redirect.proxy import serving as proxying
+from midcall.redirect.upstream import UnusableProxy, Upstreams
+from midcall.settings import SettingsError, load
+from midcall.testing.kit import apps
+from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.control import Control, ElsewhereControl, HttpControl
+from midcall.testing.kit.failures import SwitchboardUnusable
+
+START_S: Final = 60.0
+STOP_S: Final = 30.0
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """A loop that runs in a thread of its own until it is closed."""
+
+    def __init__(self, name: str) -> None:
+        self._runner = asyncio.Runner()
+        self.loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Do it there, and wait for it here.
+
+        Raises:
+            TimeoutError: it took too long.
+        """
+        __tracebackhide__ = True
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop it; what still runs there is cancelled."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self._runner.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    info: ServerInfo
+    credentials: Credentials
+    session: aiohttp.ClientSession
+    variables: Variables
+
+
+class RealPlace:
+    """A server in a thread. `Place` for a test of any kind; see there for the attributes."""
+
+    time: Literal["real", "virtual"] = "real"
+
+    def __init__(self, thread: LoopThread, settings: Mapping[str, object], extensions: Sequence[Extension]) -> None:
+        """Start it.
+
+        Raises:
+            SwitchboardUnusable: it cannot start; the text says why.
+        """
+        self._thread = thread
+        self._held = AsyncExitStack()
+        self._apps = ExitStack()
+        self._apps_in_loop: list[tuple[asyncio.AbstractEventLoop, AsyncExitStack]] = []
+        started = thread.run(self._start(dict(settings), extensions), START_S)
+        credentials = started.credentials
+        self.credentials = credentials
+        self.http_url = started.info.http_url
+        self.https_url = started.info.https_url
+        self.signal_url = f"wss://{started.info.signaling_host}/signal"
+        self.ca_file: str | None = started.info.ca_file
+        self.variables = started.variables
+        self.control: Control = ElsewhereControl(
+            HttpControl(
+                started.session,
+                started.info.http_url,
+                account_sid=credentials.account_sid,
+                auth_token=credentials.auth_token,
+            ),
+            thread.loop,
+        )
+
+    async def _start(self, settings: dict[str, object], extensions: Sequence[Extension]) -> _Started:
+        try:
+            checked = load({"data_dir": ":memory:", **settings, "mode": "dev", "port": 0, "http_port": 0})
+            upstreams = Upstreams.of(os.environ)
+            server = await self._held.enter_async_context(serving(checked, extensions=extensions))
+        except (FolderBusy, FolderUnusable, PortBusy, SettingsError, UnusableProxy) as error:
+            raise SwitchboardUnusable(f"the switchboard's server cannot start: {error}") from None
+        self._held.callback(server.hurry.set)  # nobody waits for the last callbacks of a test that is over
+        info, credentials = server.info, server.credentials
+        home = Home(info.address, info.port, info.http_port)
+        port = await self._held.enter_async_context(proxying(lambda: home, upstreams))
+        ca_file = Path(info.ca_file)
+        written = files.write(ca_file.parent.parent / "exec", ca_file, os.environ)
+        told = variables(host=LOOPBACK, port=port, credentials=credentials, files=written, environment=os.environ)
+        session = await self._held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        return _Started(info, credentials, session, told)
+
+    async def serve(self, app: Application, interface: Interface, *, in_threads: bool) -> str:
+        """See `Place.serve`."""
+        if in_threads or interface == "wsgi":
+            return self._apps.enter_context(apps.in_thread(app, interface))
+        stack = AsyncExitStack()
+        url = await stack.enter_async_context(apps.asgi(app))
+        self._apps_in_loop.append((asyncio.get_running_loop(), stack))
+        return url
+
+    def close(self) -> None:
+        """Stop the applications and the server."""
+        for loop, stack in reversed(self._apps_in_loop):
+            if not loop.is_closed():
+                loop.run_until_complete(stack.aclose())
+        self._apps.close()
+        self._thread.run(self._held.aclose(), STOP_S)
