@@ -10,9 +10,11 @@ from midcall.testing.kit.control import Control, given, part
 from midcall.testing.kit.failures import ExpectationFailed
 
 Behaviour = Literal["ok", "refuses", "closes_before_body", "does_not_read"] | Mapping[str, Any]
-"""`"ok"`, `{"slow": "3s"}`, `{"failing": 503}`, `"refuses"` (closes at once), `"closes_before_body"` (200, then it
-closes), `{"late": "20s"}` (answers after the sender's timeout), `"does_not_read"` (200 without having read the request).
-A mapping may have `"times": n`: then it is ok again."""
+"""How a recorder answers; a mapping may have `"times": n`, then it is ok again.
+
+`"ok"`, `{"slow": "3s"}`, `{"failing": 503}`, `"refuses"` (closes at once), `"closes_before_body"` (200, then closes),
+`{"late": "20s"}` (answers after the sender's timeout), `"does_not_read"` (200 without having read the request).
+"""
 
 
 class Request:
