@@ -471,14 +471,14 @@ def check_message(content: object, message_type: object, call_sid: str | None) -
         raise Misused("the call has no CallSid yet; wait for 'ringing' or 'accept'")
 
 
-_DIGITS: Final = re.compile(r"[0-9*#w]+", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9*#w]*", re.ASCII)
 
 
 def check_digits(digits: str) -> None:
     """`send_digits` takes 0-9, *, # and w (a pause of 500 ms).
 
     Raises:
-        ValueError: anything else, or nothing.
+        ValueError: anything else.
     """
     if _DIGITS.fullmatch(digits) is None:
         raise ValueError("digits are 0-9, *, # and w")

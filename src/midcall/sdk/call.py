@@ -259,7 +259,7 @@ class Call(Emitter):
         return self._remote if self._media is not None else None
 
     def send_digits(self, digits: str) -> None:
-        """Send DTMF digits: 0-9, *, # and w (a pause of 500 ms).
+        """Send DTMF digits: 0-9, *, # and w (a pause of 500 ms); an empty text sends none.
 
         Raises:
             InvalidArgumentError: other characters.
@@ -272,7 +272,7 @@ class Call(Emitter):
         call_sid = self._machine.call_sid
         if call_sid is None or self._machine.state in (CallState.PENDING, CallState.CLOSED):
             raise InvalidStateError(f"digits need a call that is ringing or open; this one is {self.status()}")
-        if not self._link.transmit(signal.Dtmf(call_sid=call_sid, digits=digits), keep=False):
+        if digits and not self._link.transmit(signal.Dtmf(call_sid=call_sid, digits=digits), keep=False):
             self.emit("error", VoiceError(31005, "digits could not be sent: signalling is reconnecting"))
 
     async def post_feedback(self, score: int | None = None, issue: str | None = None) -> None:
