@@ -113,7 +113,7 @@ class BrowserDevice:
         await self.do("updateOptions", _spelled(options))
 
     async def facts(self) -> DeviceFacts:
-        shown = await self.do("device")
+        shown = await self.do("deviceFacts")
         calls = tuple(shown.pop("calls"))
         return DeviceFacts(is_busy=shown.pop("isBusy"), calls=calls, **{"home": None, "edge": None, **shown})
 

@@ -158,12 +158,9 @@
     destroy: () => device.destroy(),
     updateToken: (token) => device.updateToken(token),
     updateOptions: (options) => device.updateOptions(options),
-    device: () => ({
-      state: device.state,
-      identity: device.identity,
-      edge: device.edge,
-      home: device.home,
-      isBusy: device.isBusy,
+    device: () => ({ state: device.state, identity: device.identity, edge: device.edge, home: device.home, isBusy: device.isBusy }),
+    deviceFacts: () => ({
+      ...phone.device(),
       calls: device.calls.map((call) => calls.indexOf(call)),
       token: device.token,
       audio: !!device.audio,
