@@ -168,9 +168,9 @@ async def world(served: tuple[ServerInfo, Credentials], request: pytest.FixtureR
 
 def cut(device: Device) -> None:
     """Break the device's connection as a network does."""
-    assert device._transport is not None
-    assert device._transport._ws is not None
-    connection = device._transport._ws._response.connection
+    assert device._signalling._transport is not None
+    assert device._signalling._transport._ws is not None
+    connection = device._signalling._transport._ws._response.connection
     assert connection is not None
     assert connection.transport is not None
     connection.transport.abort()

@@ -27,6 +27,7 @@ from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, VoiceError
 from midcall.sdk.events import Emitter, Tasks
 from midcall.sdk.monitor import Monitor
+from midcall.sdk.options import RtcConfiguration
 from midcall.wire import signal
 
 if TYPE_CHECKING:
@@ -97,6 +98,9 @@ class Link(Protocol):
 
     def now(self) -> datetime:
         """The time of day."""
+
+    def application(self) -> insights.Application:
+        """Whose device it is."""
 
     def open_media(self, call: Call) -> MediaPeer | None:
         """A media session for the call; None for devices without media."""
@@ -169,6 +173,7 @@ class Call(Emitter):
         self._local = local
         self._remote = RemoteStream()
         self._media: MediaPeer | None = None
+        self._rtc_configuration = RtcConfiguration()
         self._monitoring: asyncio.Task[None] | None = None
         self._made_at = asyncio.get_running_loop().time()
         self._mourning: asyncio.TimerHandle | None = None
@@ -298,7 +303,9 @@ class Call(Emitter):
             temporary_sid=self._connection_id,
             codec=self.codec,
         )
-        await self._link.publish(insights.feedback_event(subject, score, issue, now=self._link.now()))
+        await self._link.publish(
+            insights.feedback_event(subject, score, issue, application=self._link.application(), now=self._link.now())
+        )
 
     # ------------------------------------------------------------------------------------------------------- messages
 
