@@ -71,13 +71,18 @@ def serve(
 
     gc.disable()  # imports make little garbage, and walking it costs a tenth of the start; `run` enables it again
     from midcall.app.listening import PortBusy
-    from midcall.app.process import run
+    from midcall.app.process import Extension, run
     from midcall.cli.banner import banner
     from midcall.folder import FolderBusy, FolderUnusable
     from midcall.settings import SettingsError
 
+    extensions: tuple[Extension, ...] = ()
+    if not settings.is_production:
+        from midcall.testing.control import extension as control_api
+
+        extensions = (control_api,)
     try:
-        run(settings, on_ready=banner if sys.stderr.isatty() else None, notes=_notes())
+        run(settings, on_ready=banner if sys.stderr.isatty() else None, notes=_notes(), extensions=extensions)
     except (FolderBusy, FolderUnusable, PortBusy, SettingsError) as error:
         raise Failure(str(error), ExitCode.CANNOT_START) from None
 

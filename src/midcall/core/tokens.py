@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -156,6 +157,7 @@ def mint(
     ttl_s: int = 3600,
     incoming: bool = True,
     application_sid: ApplicationSid | None = None,
+    parameters: Mapping[str, str] | None = None,
     home: str | None = None,
 ) -> str:
     """Sign an access token as the official helper libraries do.
@@ -164,12 +166,16 @@ def mint(
         token_id: the `jti`; the libraries write the key's sid, a dash and the time.
         incoming: calls may come in; needs an identity to be of use.
         application_sid: where outgoing calls go; None forbids them.
+        parameters: defaults of outgoing calls.
     """
     voice: dict[str, object] = {}
     if incoming:
         voice["incoming"] = {"allow": True}
     if application_sid is not None:
-        voice["outgoing"] = {"application_sid": application_sid}
+        outgoing: dict[str, object] = {"application_sid": application_sid}
+        if parameters:
+            outgoing["params"] = dict(parameters)
+        voice["outgoing"] = outgoing
     grants: dict[str, object] = {"voice": voice}
     if identity is not None:
         grants["identity"] = identity

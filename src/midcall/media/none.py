@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.core.sids import CallSid
+from midcall.media.labels import Labels
 from midcall.ports import (
     AnswerReady,
     ApplyAnswer,
@@ -27,6 +28,8 @@ class NoneEngine:
     """Implements `ports.Media`: answers `NO_MEDIA_SDP` in kind and refuses every other description."""
 
     def __init__(self) -> None:
+        self.labels = Labels()
+        """Takes the place of sound."""
         self._emit: Callable[[MediaEvent], None] = lambda event: None
         self._closed = False
 
@@ -37,6 +40,7 @@ class NoneEngine:
         self._closed = True
 
     def do(self, command: MediaCommand) -> None:
+        self.labels.follow(command)
         match command:
             case Terminate(leg=leg, offer=offer):
                 if self._accepts(leg, offer):

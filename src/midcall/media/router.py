@@ -30,6 +30,8 @@ class MediaRouter:
     def __init__(self, engine: Media) -> None:
         self._engine = engine
         self._none = NoneEngine()
+        self.labels = self._none.labels
+        """What clients without media say to each other instead of sound."""
         self._silent_legs: set[CallSid] = set()
         self._coupled: dict[CallSid, Couple] = {}
         self._emit: Callable[[MediaEvent], None] = lambda event: None
@@ -44,6 +46,7 @@ class MediaRouter:
         await self._engine.close()
 
     def do(self, command: MediaCommand) -> None:
+        self.labels.follow(command)
         match command:
             case Terminate(leg=leg, offer=sdp) | ApplyAnswer(leg=leg, answer=sdp) | Couple(leg=leg, offer=sdp):
                 if len(sdp) > SDP_CAP:
