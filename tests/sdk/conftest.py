@@ -7,15 +7,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from midcall.sdk import Device
-from support.scripted_server import Connection, Server, serving
+from support.media_sessions import Person
+from support.scripted_server import Connection, Server
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with serving() as server:
-        yield server
+    server = Server()
+    application = web.Application()
+    application.router.add_get("/signal", server.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/signal"
+    yield server
+    await runner.cleanup()
 
 
 MakeDevice = Callable[..., Device]
@@ -48,3 +58,16 @@ async def registered(server: Server, make_device: MakeDevice) -> Callable[..., A
         return device, connection
 
     return make
+
+
+@pytest.fixture
+async def person() -> AsyncIterator[Callable[..., Person]]:
+    people: list[Person] = []
+
+    def make(frequency: int, codecs: tuple[str, ...] = ("pcmu", "opus"), **options: Any) -> Person:
+        people.append(Person(frequency, codecs, **options))
+        return people[-1]
+
+    yield make
+    for one in people:
+        await one.peer.close()
