@@ -20,7 +20,7 @@ EXAMPLES ?= 300
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e clients compatibility crash soak simulate fuzz bench lock clean
+.PHONY: help demo test deps check fmt unit e2e conformance clients compatibility crash soak simulate fuzz bench lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ help: ## list these targets
 demo: .venv/.package ## a real call between two Python clients, with messages both ways, told as it happens
 	$(BIN)/midcall demo
 
-test: deps check unit e2e ## everything: dependencies, checks, then all tests with real browsers
+test: deps check unit e2e conformance ## everything: dependencies, checks, then all tests with real browsers
 
 deps: $(DEV) ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
 	@scripts/deps.sh
@@ -45,10 +45,14 @@ fmt: $(DEV) ## put the code into shape
 	$(BIN)/ruff format
 
 unit: $(DEV) ## all tests but the end-to-end ones
-	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
+	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/conformance \
+	    --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
+
+conformance: $(DEV) ## one suite for the browser SDK and midcall.sdk with and without media; prints their table
+	$(BIN)/pytest -n $(UNIT_WORKERS) $(ARGS) tests/conformance
 
 clients: $(DEV) ## official Java and Go libraries, unchanged (the other clients are part of make unit)
 	@scripts/clients-deps.sh

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from midcall.core.registration import (
-    Backoff,
     DestroyAsked,
     DeviceState,
     EmitState,
@@ -86,23 +83,3 @@ def registered() -> Registration:
     for event in (RegisterAsked(), StreamConnected(), Readied()):
         device.handle(event)
     return device
-
-
-@pytest.mark.parametrize(
-    ("attempt", "chance", "seconds"),
-    [
-        (0, 0.0, 0.1),
-        (0, 0.5, 0.12),  # floor(10 * 0.5) is odd: 100 + floor(0.5 * 0.4 * 100)
-        (0, 0.25, 0.09),  # even: 100 - 10
-        (3, 0.1, 0.832),  # 800 + 32
-        (20, 0.0, 20.0),
-        (10_000, 0.99, 20.0),
-    ],
-)
-def test_the_waiting_time_follows_the_formula(attempt, chance, seconds):
-    assert Backoff().delay_s(attempt, chance=chance) == seconds
-
-
-@given(st.integers(0, 200), st.floats(0, 1, exclude_max=True))
-def test_waiting_times_stay_within_their_bounds(attempt, chance):
-    assert 0.06 <= Backoff().delay_s(attempt, chance=chance) <= 20

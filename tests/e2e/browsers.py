@@ -12,8 +12,13 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 from playwright.async_api import Browser, Playwright
+
+from midcall.cli import chromium
+from midcall.folder import ServerInfo
 
 PAGES = Path(__file__).parent / "browser"
 SDK = PAGES / "node_modules" / "@twilio" / "voice-sdk" / "dist" / "twilio.js"
@@ -38,6 +43,21 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 NOWHERE = "MAP * ~NOTFOUND, EXCLUDE localhost"
+
+
+class Flags(NamedTuple):
+    """What `midcall doctor --chromium` prints, without the profile: Playwright has its own."""
+
+    rules: str
+    pin: str
+    spaces: str
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Flags:
+        """For the server that runs on that folder."""
+        info = msgspec.json.decode((data_dir / "server.json").read_bytes(), type=ServerInfo)
+        mapping, pin, spaces, _ = chromium.flags(info, Path("unused"))
+        return cls(mapping.partition("=")[2], pin, spaces)
 
 
 @asynccontextmanager

@@ -5,27 +5,22 @@ All end-to-end tests run in one event loop, because the browser lives in it from
 
 from __future__ import annotations
 
-import io
-import math
-import struct
-import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from browsers import PAGES, SDK, launch
+from browsers import launch
 from cables import MediaCable
 from customers import Customer
+from pages import serve_pages
 from pairs import Pair, name
 from phones import Phone
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 from servers import Server
 
 HERE = Path(__file__).parent
-OLD_SDK = PAGES / "node_modules" / "voice-sdk-2.2.0" / "dist" / "twilio.js"
 
 type_of_open_phone = Callable[..., Awaitable[Phone]]
 
@@ -74,32 +69,9 @@ async def trusting_chromium(playwright: Playwright) -> AsyncIterator[Callable[[P
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site() -> AsyncIterator[str]:
-    """Origin of the page with the SDK, as a developer's own web server would serve it; under `/2.2.0` with that one."""
-    for sdk in (SDK, OLD_SDK):
-        if not sdk.exists():
-            raise FileNotFoundError(f"{sdk.relative_to(HERE)} is missing: run make deps")
-    ringtone = _tone(hz=440, seconds=0.2)
-
-    async def incoming_wav(_: web.Request) -> web.Response:
-        return web.Response(body=ringtone, content_type="audio/wav")
-
-    def file(path: Path) -> Callable[[web.Request], Awaitable[web.FileResponse]]:
-        async def serve(_: web.Request) -> web.FileResponse:
-            return web.FileResponse(path)
-
-        return serve
-
-    app = web.Application()
-    app.router.add_get("/incoming.wav", incoming_wav)
-    for folder, sdk in (("", SDK), ("/2.2.0", OLD_SDK)):
-        app.router.add_get(f"{folder}/twilio.js", file(sdk))
-        for page in ("phone.html", "phone.js", "network.js"):
-            app.router.add_get(f"{folder}/{page}", file(PAGES / page))
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://localhost:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    """Origin of the page with the SDK."""
+    async with serve_pages() as origin:
+        yield origin
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -180,16 +152,3 @@ async def dial(customer: Customer, open_phone: type_of_open_phone) -> Callable[.
         return Pair(alice, bob, placed, answered, parent, child)
 
     return dial
-
-
-def _tone(*, hz: int, seconds: float, rate: int = 8000) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        count = int(rate * seconds)
-        file.writeframes(
-            b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * hz * n / rate))) for n in range(count))
-        )
-    return out.getvalue()

@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 import pytest_asyncio
-from browsers import launch
+from browsers import Flags, launch
 from customers import Customer
 from pairs import name
 from phones import Phone, PhoneCall
@@ -23,9 +21,7 @@ from playwright.async_api import Browser, BrowserContext, Playwright, Request
 from servers import Server
 
 from midcall.browser import sounds
-from midcall.cli import chromium
 from midcall.core.places import REGION_OF, ROAMING
-from midcall.folder import ServerInfo
 
 NEWEST, OLDEST = "2.18.5", "2.2.0"
 pytestmark = pytest.mark.timeout(180)  # up to nine pages, or twenty seconds of a call, on a machine that may be busy
@@ -38,24 +34,10 @@ DEAD_EDGE = "tokyo"
 """Its host leads to a port where nobody listens."""
 
 
-class Flags(NamedTuple):
-    """What `midcall doctor --chromium` prints, without the profile: Playwright has its own."""
-
-    rules: str
-    pin: str
-    spaces: str
-
-    @classmethod
-    def of(cls, server: Server) -> Flags:
-        info = msgspec.json.decode((server.data_dir / "server.json").read_bytes(), type=ServerInfo)
-        mapping, pin, spaces, _ = chromium.flags(info, Path("unused"))
-        return cls(mapping.partition("=")[2], pin, spaces)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mapped_chromium(server: Server, playwright: Playwright) -> AsyncIterator[Browser]:
     """One edge is dead, so that a list has to fall back."""
-    flags = Flags.of(server)
+    flags = Flags.of(server.data_dir)
     dead = f"MAP voice-js.{DEAD_EDGE}.twilio.com 127.0.0.1:1"
     async with launch(playwright, pin=flags.pin, hosts=f"{dead}, {flags.rules}", spaces=flags.spaces) as browser:
         yield browser
@@ -266,7 +248,7 @@ async def test_a_page_of_a_public_site_is_let_through_to_the_server(
     customer: Customer, server: Server, playwright: Playwright, site: str
 ) -> None:
     """Chromium keeps pages of public addresses away from loopback; here the page's own address counts as public."""
-    flags = Flags.of(server)
+    flags = Flags.of(server.data_dir)
     public_page = f"{urlsplit(site).port}=public"
     kept_away = f"--ip-address-space-overrides=127.0.0.1:{public_page}"
     for spaces, expected in ((f"{flags.spaces},127.0.0.1:{public_page}", True), (kept_away, False)):

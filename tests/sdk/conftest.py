@@ -7,25 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from midcall.sdk import Device
-from support.media_sessions import Person
-from support.scripted_server import Connection, Server
+from support.scripted_server import Connection, Server, serving
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server()
-    application = web.Application()
-    application.router.add_get("/signal", server.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/signal"
-    yield server
-    await runner.cleanup()
+    async with serving() as server:
+        yield server
 
 
 MakeDevice = Callable[..., Device]
@@ -58,16 +48,3 @@ async def registered(server: Server, make_device: MakeDevice) -> Callable[..., A
         return device, connection
 
     return make
-
-
-@pytest.fixture
-async def person() -> AsyncIterator[Callable[..., Person]]:
-    people: list[Person] = []
-
-    def make(frequency: int, codecs: tuple[str, ...] = ("pcmu", "opus"), **options: Any) -> Person:
-        people.append(Person(frequency, codecs, **options))
-        return people[-1]
-
-    yield make
-    for one in people:
-        await one.peer.close()

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from midcall.sdk import Device, InvalidArgumentError, InvalidStateError, VoiceError
-from midcall.sdk.device import signal_url
+from midcall.sdk.edges import addresses
+from midcall.sdk.options import Options
 from midcall.wire import signal
-from support.scripted_server import CALL, rung
+from support.scripted_server import CALL, OTHER, rung
 
 
 async def test_a_device_registers_and_tells_its_states(server, make_device):
@@ -183,12 +184,37 @@ async def test_unusable_options_are_refused(options):
 
 
 @pytest.mark.parametrize(
-    ("host", "edge", "url"),
+    ("options", "expected"),
     [
-        (None, None, "wss://localhost:8443/signal"),
-        ("calls.example:444", "ashburn", "wss://calls.example:444/signal"),
-        (None, "ashburn", "wss://voice-js.ashburn.twilio.com/signal"),
+        ({}, ["wss://localhost:8443/signal"]),
+        ({"host": "calls.example:444", "edge": "ashburn"}, ["wss://calls.example:444/signal"]),
+        ({"host": ["a:1", "b:2"]}, ["wss://a:1/signal", "wss://b:2/signal"]),
+        ({"url": ["ws://a/signal", "wss://b/x"], "host": "c"}, ["ws://a/signal", "wss://b/x"]),
+        ({"edge": "ashburn"}, ["wss://voice-js.ashburn.twilio.com/signal"]),
+        (
+            {"edge": ["sydney", "roaming"]},
+            ["wss://voice-js.sydney.twilio.com/signal", "wss://voice-js.roaming.twilio.com/signal"],
+        ),
     ],
 )
-def test_the_address_comes_from_host_or_edge(host, edge, url):
-    assert signal_url(host, edge) == url
+def test_the_addresses_come_from_url_host_or_edge(options, expected):
+    assert list(addresses(Options(**options))) == expected
+
+
+async def test_disconnecting_all_takes_pending_calls_from_the_list_and_leaves_them_ringing(registered):
+    device, connection = await registered()
+    pending = await rung(device, connection)
+    device.disconnect_all()
+    assert (device.calls, pending.status()) == ((), "pending")
+    pending.accept()
+    assert (await connection.expect(signal.ClientAnswer)).call_sid == CALL
+
+
+async def test_destroying_rejects_what_is_still_in_the_list(registered):
+    device, connection = await registered()
+    await rung(device, connection)
+    device.disconnect_all()
+    await rung(device, connection, call_sid=OTHER)
+    await device.destroy()
+    assert (await connection.expect(signal.Reject)).call_sid == OTHER
+    assert await connection.text() is None

@@ -94,10 +94,10 @@ async def test_a_gateway_that_refuses_disturbs_nobody_and_is_logged(posts, regis
     assert call.status() == "connecting"
 
 
-async def test_a_gateway_that_cannot_be_reached_disturbs_nobody_and_is_logged(registered, caplog):
+async def test_a_gateway_that_cannot_be_reached_disturbs_nobody_and_is_logged(registered, caplog, unused_tcp_port):
     device, _ = await registered()
     call = await device.connect()
-    device._gateway._signal_url = "ws://127.0.0.1:1/signal"
+    device._signalling._transport._address = f"ws://127.0.0.1:{unused_tcp_port}/signal"
     with caplog.at_level(logging.WARNING, "midcall.sdk"):
         await call.post_feedback(5)
     assert "an event could not be told" in caplog.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
@@ -94,6 +96,20 @@ class Server:
         self._connections.put_nowait(connection)
         await connection.pump()
         return ws
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    """A server on a free port."""
+    server = Server()
+    application = web.Application()
+    application.router.add_get("/signal", server.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/signal"
+    yield server
+    await runner.cleanup()
 
 
 async def rung(device: Device, connection: Connection, **invite: Any) -> Call:

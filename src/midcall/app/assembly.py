@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -60,18 +61,55 @@ LAST_CALLBACKS_S: Final = 2.0
 """How long a stopping server waits for callbacks about calls that it ended. What is left goes out at the next start."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a server stands on: made from the settings, or by whoever wants another world around it.
+
+    Attributes:
+        clock: wall time for stamps, waits on the running loop.
+        entropy: makes sids, secrets, and the jitter of retries.
+        sender: reaches customers' servers. The server closes it, as it does store, trace and media.
+        measures_lag: look four times a second how late the loop is.
+    """
+
+    clock: Clock
+    entropy: Entropy
+    sender: Sender
+    store: Store
+    trace: MemoryTrace | SqliteTrace
+    media: Media
+    measures_lag: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings, folder: Folder) -> Parts:
+        """The parts of a server that runs by itself.
+
+        Raises:
+            FolderUnusable: the database cannot be opened.
+            SettingsError: a file that a setting names cannot be used.
+        """
+        return cls(
+            clock=SystemClock(),
+            entropy=PooledEntropy(),
+            sender=_sender(settings),
+            store=_store(settings, folder),
+            trace=_trace(settings, folder),
+            media=_media(settings),
+        )
+
+
 class App:
     """A wired server, before and after it listens."""
 
-    def __init__(self, settings: Settings, folder: Folder) -> None:
-        self.clock: Clock = SystemClock()
-        self.entropy: Entropy = PooledEntropy()
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.clock = parts.clock
+        self.entropy = parts.entropy
         self.metrics = Metrics()
         self.bus: Bus = LocalBus()
-        self.sender: Sender = _sender(settings)
-        self.store: Store = _store(settings, folder)
-        self.trace = _trace(settings, folder)
-        self.media: Media = _media(settings)
+        self.sender = parts.sender
+        self.store = parts.store
+        self.trace = parts.trace
+        self.media = parts.media
         self.accounts = Accounts(self.store, self.clock)
         self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
         self.feedbacks = Feedbacks(store=self.store, sender=self.sender, clock=self.clock, entropy=self.entropy)
@@ -131,7 +169,7 @@ class App:
             messages=settings.retention_messages,
         )
         measure(self.metrics, self.calls, self.hub)
-        self.lag = LoopLag(self.clock, self.metrics)
+        self.lag = LoopLag(self.clock, self.metrics) if parts.measures_lag else None
         self._unready: str | None = "starting"
         self.web = self._web(settings)
 
@@ -171,7 +209,8 @@ class App:
         await self.media.start(self.legs.on_media)
         await self.dispatcher.start()
         self.retention.start(owner)
-        self.lag.start()
+        if self.lag is not None:
+            self.lag.start()
         self._unready = None
 
     async def stop(self, drain_s: float, hurry: asyncio.Event) -> None:
@@ -197,7 +236,8 @@ class App:
 
     async def close(self) -> None:
         """Let go in the order of the flow: deliveries in flight settle before the store closes."""
-        self.lag.close()
+        if self.lag is not None:
+            self.lag.close()
         await self.retention.close()
         await self.signalling.close()
         await self.calls.close()
@@ -234,7 +274,7 @@ async def build(settings: Settings, folder: Folder) -> App:
         FolderUnusable: the database cannot be opened.
         SettingsError: a file that a setting names cannot be used.
     """
-    return App(settings, folder)
+    return App(settings, Parts.of(settings, folder))
 
 
 def _store(settings: Settings, folder: Folder) -> Store:

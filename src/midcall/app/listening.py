@@ -100,6 +100,19 @@ def _why(error: OSError, host: str, port: int, flag: str) -> str:
     return f"port {port} on {host} cannot be opened ({error.strerror}); choose another with --{flag}"
 
 
+def make_runner(application: web.Application) -> web.AppRunner:
+    """What serves the application on each connection, with the limits of this server."""
+    return web.AppRunner(
+        application,
+        handle_signals=False,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        shutdown_timeout=SHUTDOWN_S,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
+    )
+
+
 class Sites:
     """One application on both ports."""
 
@@ -109,15 +122,7 @@ class Sites:
     @classmethod
     async def open(cls, application: web.Application, sockets: Sockets, tls: ssl.SSLContext) -> Sites:
         """Answer on both sockets from now on."""
-        runner = web.AppRunner(
-            application,
-            handle_signals=False,
-            access_log=None,
-            keepalive_timeout=KEEPALIVE_S,
-            shutdown_timeout=SHUTDOWN_S,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_LINE_BYTES,
-        )
+        runner = make_runner(application)
         application[PROXYING] = Tunnels(tls, lambda: _protocol(runner)).handle
         await runner.setup()
         try:

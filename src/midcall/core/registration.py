@@ -1,11 +1,10 @@
-"""A device's registration as its client sees it, and how long it waits before it connects again, for `midcall.sdk`.
+"""A device's registration as its client sees it, for `midcall.sdk`.
 
 Everything that moves a device is in one table; events in, effects out.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -174,21 +173,3 @@ class Registration:
                 self.connected = self.wanted = False
             case _:
                 pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long to wait before the next try (reference section 1.4). Times in milliseconds."""
-
-    minimum_ms: float = 100
-    maximum_ms: float = 20_000
-    factor: float = 2
-    jitter: float = 0.4
-
-    def delay_s(self, attempt: int, *, chance: float) -> float:
-        """Seconds before try `attempt` (0 is the first); `chance` is drawn from [0, 1)."""
-        base = min(self.minimum_ms * self.factor ** min(attempt, 64), 1e12)
-        deviation = math.floor(chance * self.jitter * base)
-        subtract = math.floor(chance * 10) % 2 == 0
-        value = base - deviation if subtract else base + deviation
-        return math.floor(min(value, self.maximum_ms)) / 1000

@@ -76,6 +76,12 @@ AUTHORISATION: Final = frozenset({20101, 20104, 20151, 31102, 31105, 31202, 3120
 
 _RENAMED: Final = {31201: 20151, 31204: 20101, 31205: 20104}
 
+PRECISE: Final = frozenset(
+    {31001, 31002, 31003, 31101, 31102, 31103, 31104, 31105, 31107}
+    | {31201, 31202, 31203, 31204, 31205, 31207, 31404, 31480, 31486, 31603}
+)
+"""Codes that a browser shows only to who asks for them, by `enableImprovedSignalingErrorPrecision`."""
+
 
 class VoiceError(SdkError):
     """An error with a documented code, as the `error` and `reconnecting` events carry it.
@@ -104,6 +110,22 @@ class VoiceError(SdkError):
         return str(self)
 
 
-def device_error(code: int, detail: str = "") -> VoiceError:
-    """An `error` frame about the device; three token codes change to the ones applications know."""
-    return VoiceError(_RENAMED.get(code, code), detail)
+def device_error(code: int, detail: str = "", *, precise: bool = True) -> VoiceError:
+    """An `error` frame about the device; three token codes change to the ones applications know.
+
+    Without precision most others become 53000, as in a browser that was not asked.
+    """
+    if code in _RENAMED:
+        return VoiceError(_RENAMED[code], detail)
+    return VoiceError(code if precise or _is_general(code) else 53000, detail)
+
+
+def call_fault(code: int, message: str, *, precise: bool) -> tuple[int, str]:
+    """Code and words of a `hangup` frame's error; without precision most codes become 31005."""
+    if precise or _is_general(code):
+        return code, message
+    return 31005, f"{message} ({code})" if message else f"the server's code is {code}"
+
+
+def _is_general(code: int) -> bool:
+    return code in NAMES and code not in PRECISE

@@ -46,15 +46,28 @@ class Subject:
     codec: str | None
 
 
-def feedback_event(subject: Subject, score: int | None, issue: str | None, *, now: datetime) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Whose device it is, as far as the application says."""
+
+    name: str | None = None
+    version: str | None = None
+
+
+def feedback_event(
+    subject: Subject, score: int | None, issue: str | None, *, application: Application, now: datetime
+) -> bytes:
     """The event of `post_feedback`: `received`, or `received-none` for a person who gave no score."""
     if score is None:
-        return _event(subject, "feedback", "received-none", {}, now)
+        return _event(subject, "feedback", "received-none", {}, application, now)
     given = {"quality_score": score} | ({"issue_name": issue} if issue is not None else {})
-    return _event(subject, "feedback", "received", given, now)
+    return _event(subject, "feedback", "received", given, application, now)
 
 
-def _event(subject: Subject, group: str, name: str, fields: dict[str, Any], now: datetime) -> bytes:
+def _event(
+    subject: Subject, group: str, name: str, fields: dict[str, Any], application: Application, now: datetime
+) -> bytes:
+    metadata = {"app_name": application.name, "app_version": application.version}
     known = {"call_sid": subject.call_sid, "audio_codec": subject.codec}
     payload = {
         "sdk_version": __version__,
@@ -78,6 +91,7 @@ def _event(subject: Subject, group: str, name: str, fields: dict[str, Any], now:
         "private": False,
         "payload_type": "application/json",
         "payload": payload,
+        "publisher_metadata": {key: value for key, value in metadata.items() if value is not None},
     }
     return msgspec.json.encode(event)
 
@@ -85,23 +99,25 @@ def _event(subject: Subject, group: str, name: str, fields: dict[str, Any], now:
 class Gateway:
     """The event gateway of one server, found at the host of its signalling."""
 
-    def __init__(
-        self, signal_url: str, *, tls: ssl.SSLContext | None, session: aiohttp.ClientSession | None, use_proxies: bool
-    ) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None, session: aiohttp.ClientSession | None, use_proxies: bool) -> None:
         """Opens nothing. The arguments are those of `Transport`."""
-        self._signal_url = signal_url
         self._tls = tls
         self._session = session
         self._use_proxies = use_proxies
 
-    async def post(self, event: bytes, token: str) -> None:
+    async def post(self, event: bytes, *, address: str, token: str) -> None:
         """Tell an event; returns when the server has answered, or when it is clear that it will not.
+
+        Args:
+            event: as `feedback_event` makes it.
+            address: of the signalling socket: the gateway is at the same host.
+            token: the access token.
 
         Without a shared session each post has one of its own: posts are rare, and come after a device's end as well.
         """
         try:
             async with asyncio.timeout(POST_S), self._any_session() as session:
-                await self._send(session, event, token)
+                await self._send(session, event, address, token)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.warning("an event could not be told: %s", str(error) or type(error).__name__)
 
@@ -110,8 +126,8 @@ class Gateway:
             return nullcontext(self._session)
         return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._use_proxies)
 
-    async def _send(self, session: aiohttp.ClientSession, event: bytes, token: str) -> None:
-        url = URL(self._signal_url)
+    async def _send(self, session: aiohttp.ClientSession, event: bytes, address: str, token: str) -> None:
+        url = URL(address)
         request = session.post(
             url.with_scheme(_SCHEMES.get(url.scheme, url.scheme)).with_path(EVENTS_PATH),
             data=event,

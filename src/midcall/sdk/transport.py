@@ -1,7 +1,8 @@
 """The signalling socket: opens it, keeps it alive, and opens the next one when it is lost.
 
 One task reads and one writes; the owner calls `close`. Text goes out in order; what was queued while the socket was
-down follows the greeting of the next one (reference sections 1.2 to 1.7).
+down follows the greeting of the next one (reference sections 1.2 to 1.7). `core.reconnection` says where to connect
+and when.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
 
-from midcall.core.registration import Backoff
+from midcall.core.reconnection import Loss, Reconnection
 from midcall.sdk.chance import Chance
 from midcall.sdk.errors import InvalidStateError
 from midcall.wire.signal import HEARTBEAT
 
 CONNECT_S: Final = 5.0
 WATCHDOG_S: Final = 15.0
-STABLE_S: Final = 10.0
-"""A socket that lived this long starts the waiting times from the beginning."""
 CLOSE_S: Final = 0.5
 """How long a closing handshake may take."""
 MAX_QUEUED: Final = 4096
@@ -31,18 +31,23 @@ _ABRUPT: Final = frozenset({None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, 1015})
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Lost:
     """Why there is no socket.
 
     Attributes:
-        abrupt: the connection broke or could not be made; False after an orderly close or a silent server.
+        kind: how it ended.
         reason: for people.
         error: the exception underneath, if any.
     """
 
-    abrupt: bool
+    kind: Loss
     reason: str
     error: BaseException | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """The connection broke or could not be made; not so after an orderly close or a silent server."""
+        return self.kind in (Loss.ABRUPT, Loss.TIMED_OUT)
 
 
 class Listener(Protocol):
@@ -54,7 +59,7 @@ class Listener(Protocol):
     def on_text(self, text: str) -> None:
         """A frame came, heartbeats excepted."""
 
-    def on_lost(self, loss: Loss) -> None:
+    def on_lost(self, lost: Lost) -> None:
         """The socket is gone, or one more try failed; the next one is on its way."""
 
 
@@ -64,51 +69,72 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class Transport:
-    """A socket to one server, for ever: lost ones are replaced with growing waits in between."""
+    """A socket to a server, for ever: lost ones are replaced, by one to the next address when one does not answer."""
 
     def __init__(
         self,
-        url: str,
+        addresses: Sequence[str],
         listener: Listener,
         *,
         tls: ssl.SSLContext | None = None,
         session: aiohttp.ClientSession | None = None,
         use_proxies: bool = False,
-        backoff: Backoff | None = None,
+        preferred_limit_s: float = 0.0,
         chance: Chance | None = None,
         watchdog_s: float = WATCHDOG_S,
     ) -> None:
         """Opens nothing yet.
 
         Args:
-            url: `wss://…` or `ws://…`.
+            addresses: `wss://…` or `ws://…`, at least one, in the order in which they are tried.
             listener: gets every event.
             tls: for wss; None uses the system's authorities.
             session: shared with other devices; None makes one that lives as long as the transport.
             use_proxies: obey the proxy variables of the environment.
-            backoff: how long to wait between tries.
+            preferred_limit_s: how long a preferred address is tried before the others are.
             chance: where jitter comes from; None is the system's.
             watchdog_s: a server that is silent this long is gone.
         """
-        self._url = url
+        self._chance = chance or Chance()
+        self._rules = Reconnection(addresses, preferred_limit_s=preferred_limit_s, fraction=self._chance.fraction)
+        self._address = self._rules.address()
         self._listener = listener
         self._tls = tls
         self._session = session
         self._owns_session = session is None
         self._use_proxies = use_proxies
-        self._backoff = backoff or Backoff()
-        self._chance = chance or Chance()
         self._watchdog_s = watchdog_s
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = self._hushed = False
 
     @property
     def is_open(self) -> bool:
         """Whether there is a socket right now."""
         return self._ws is not None
+
+    @property
+    def address(self) -> str:
+        """Where the socket is, or was, or will be."""
+        return self._address
+
+    def prefer(self, address: str | None) -> None:
+        """Go back to this address after a loss, for a while, because a call lives there; None when no call is left."""
+        self._rules.prefer(address)
+
+    def prefer_for(self, seconds: float) -> None:
+        """How long a preferred address is tried before the others are."""
+        self._rules.preferred_limit_s = seconds
+
+    def retry_after(self, seconds: float) -> None:
+        """The server has asked for a wait before the way back to the preferred address."""
+        self._rules.retry_after(seconds)
+
+    def hush(self) -> None:
+        """Tell the listener nothing any more: it is done with this transport, which is about to be closed."""
+        self._hushed = True
 
     def open(self) -> None:
         """Start connecting; does nothing when it has started before."""
@@ -147,28 +173,32 @@ class Transport:
             await self._session.close()
 
     async def _run(self) -> None:
-        attempt = 0
-        while not self._is_closing():
-            opened_at = asyncio.get_running_loop().time()
-            loss = await self._live_once()
-            if self._is_closing():
+        clock = asyncio.get_running_loop().time
+        while not self._is_over():
+            lost = await self._live_once()
+            if self._is_over():
                 break
-            if asyncio.get_running_loop().time() - opened_at > STABLE_S:
-                attempt = 0
-            self._listener.on_lost(loss)
-            await asyncio.sleep(self._backoff.delay_s(attempt, chance=self._chance.fraction()))
-            attempt += 1
+            wait: str | float = self._rules.lost(lost.kind, now=clock())
+            self._listener.on_lost(lost)
+            while not isinstance(wait, str):
+                await asyncio.sleep(wait)
+                wait = self._rules.waited(now=clock())
+            self._address = wait
 
-    def _is_closing(self) -> bool:
-        return self._closing
+    def _is_over(self) -> bool:
+        return self._closing or self._hushed
 
-    async def _live_once(self) -> Loss:
+    async def _live_once(self) -> Lost:
         """One socket from its opening to its end; how it ended."""
         try:
             ws = await self._connect()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return Loss(True, f"no connection to {self._url}: {str(error) or type(error).__name__}", error)
+        except TimeoutError as error:
+            return Lost(Loss.TIMED_OUT, f"no connection to {self._address} within {CONNECT_S:g} s", error)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            words = str(error) or type(error).__name__
+            return Lost(Loss.ABRUPT, f"no connection to {self._address}: {words}", error)
         self._ws = ws
+        self._rules.opened()
         self._queue.appendleft((self._listener.greeting(), False))
         self._wake.set()
         writer = asyncio.get_running_loop().create_task(self._write(ws), name="midcall.sdk writer")
@@ -188,13 +218,13 @@ class Transport:
             )
         async with asyncio.timeout(CONNECT_S):
             return await self._session.ws_connect(
-                self._url,
+                self._address,
                 ssl=self._tls if self._tls is not None else True,
                 max_msg_size=MAX_FRAME,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
 
-    async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> Loss:
+    async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> Lost:
         clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(self._watchdog_s) as watchdog:
@@ -204,11 +234,12 @@ class Transport:
                         continue
                     if message.data == HEARTBEAT:
                         self.send(HEARTBEAT.encode(), keep=False)
-                    else:
+                    elif not self._hushed:
                         self._listener.on_text(message.data)
         except TimeoutError:
-            return Loss(False, f"the server was silent for {self._watchdog_s:g} s")
-        return Loss(ws.close_code in _ABRUPT, f"the socket was closed with code {ws.close_code}", ws.exception())
+            return Lost(Loss.SILENT, f"the server was silent for {self._watchdog_s:g} s")
+        kind = Loss.ABRUPT if ws.close_code in _ABRUPT else Loss.ORDERLY
+        return Lost(kind, f"the socket was closed with code {ws.close_code}", ws.exception())
 
     async def _write(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         while True:

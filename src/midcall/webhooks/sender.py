@@ -7,7 +7,7 @@ import asyncio
 import base64
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,13 +50,23 @@ class HttpSender:
         ca_file: certificates (PEM) that are trusted beside the system's.
         per_host: connections to one host at the same time.
         lookup: resolves names; the system's resolver when left out.
+        tls: the context to connect with, instead of one that trusts the system's authorities.
+        monotonic: seconds, to tell how long a request took.
     """
 
     def __init__(
-        self, guard: Guard, *, ca_file: Path | None = None, per_host: int = PER_HOST, lookup: Lookup | None = None
+        self,
+        guard: Guard,
+        *,
+        ca_file: Path | None = None,
+        per_host: int = PER_HOST,
+        lookup: Lookup | None = None,
+        tls: ssl.SSLContext | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._guard = guard
-        self._tls = ssl.create_default_context()
+        self._monotonic = monotonic
+        self._tls = tls or ssl.create_default_context()
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
         self._per_host = per_host
@@ -73,13 +83,13 @@ class HttpSender:
 
     async def send(self, request: Request) -> Outcome:
         """Send it, following as many redirects as it allows. See `ports.Sender`."""
-        started = time.monotonic()
+        started = self._monotonic()
         try:
             async with asyncio.timeout(request.total_s):
                 outcome = await self._follow(request)
         except TimeoutError:
             outcome = _failed(BROKEN, f"no complete answer within {request.total_s:g} s", request.url)
-        return replace(outcome, duration_s=time.monotonic() - started)
+        return replace(outcome, duration_s=self._monotonic() - started)
 
     async def _follow(self, request: Request) -> Outcome:
         try:

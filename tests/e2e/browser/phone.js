@@ -13,7 +13,9 @@
   const waiters = new Set();
   let device = null;
   let preflight = null;
-  let volumes = 0; // 'volume' comes twenty times a second: counted, not kept
+  let volumes = 0; // 'volume' comes twenty times a second: counted, and only the newest are kept
+  const VOLUMES_KEPT = 100;
+  const newestVolumes = []; // of each call: [input, output]
 
   const plainError = (error) => ({
     name: error.name,
@@ -47,7 +49,12 @@
   function adopt(call) {
     const index = calls.push(call) - 1;
     for (const name of CALL_EVENTS) call.on(name, (...args) => record(index, name, args));
-    call.on('volume', () => (volumes += 1));
+    newestVolumes[index] = [];
+    call.on('volume', (...loud) => {
+      volumes += 1;
+      newestVolumes[index].push(loud);
+      if (newestVolumes[index].length > VOLUMES_KEPT) newestVolumes[index].shift();
+    });
     return index;
   }
 
@@ -152,6 +159,41 @@
     updateToken: (token) => device.updateToken(token),
     updateOptions: (options) => device.updateOptions(options),
     device: () => ({ state: device.state, identity: device.identity, edge: device.edge, home: device.home, isBusy: device.isBusy }),
+    deviceFacts: () => ({
+      ...phone.device(),
+      calls: device.calls.map((call) => calls.indexOf(call)),
+      token: device.token,
+      audio: !!device.audio,
+    }),
+
+    // What a function of this object does when it is called as a page would call it: {value}, or {thrown} with a name.
+    async attempt(name, args) {
+      try {
+        return { value: await window.phone[name](...args) };
+      } catch (error) {
+        return { thrown: error instanceof Error ? plainError(error) : { name: String(error), message: String(error) } };
+      }
+    },
+
+    // The SDK's enumerations, and the names of what its classes have.
+    statics() {
+      const enums = (owner, names) => Object.fromEntries(names.map((name) => [name, plain(owner[name])]));
+      const names = (object) => Object.getOwnPropertyNames(object).filter((name) => !name.startsWith('_')).sort();
+      return {
+        call: enums(Twilio.Call, [
+          'State', 'CallDirection', 'Codec', 'FeedbackScore', 'FeedbackIssue', 'IceGatheringFailureReason', 'MediaFailure',
+        ]),
+        device: enums(Twilio.Device, ['EventName', 'State', 'SoundName']),
+        callMembers: names(Twilio.Call.prototype),
+        deviceMembers: names(Twilio.Device.prototype),
+        isSupported: Twilio.Device.isSupported,
+        packageName: Twilio.Device.packageName,
+        version: Twilio.Device.version,
+      };
+    },
+    callText: (index) => callAt(index).toString(),
+    deviceText: () => device.toString(),
+    removeAllListeners: (index) => callAt(index).removeAllListeners(),
 
     async audio() {
       const { audio } = device;
@@ -175,6 +217,8 @@
     mute: (index, on) => callAt(index).mute(on),
     sendDigits: (index, digits) => callAt(index).sendDigits(digits),
     sendMessage: (index, message) => callAt(index).sendMessage(message),
+    sendMessages: (index, contents) =>
+      contents.map((content) => callAt(index).sendMessage({ content, messageType: 'user-defined-message' })),
     postFeedback: (index, score, issue) => callAt(index).postFeedback(score, issue),
     status: (index) => callAt(index).status(),
     call: (index) => {
@@ -217,5 +261,6 @@
     },
     timeline: () => events,
     volumes: () => volumes,
+    volumesOf: (index) => newestVolumes[index],
   };
 })();

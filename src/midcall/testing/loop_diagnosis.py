@@ -1,0 +1,92 @@
+"""What to say when a virtual world cannot go on: who waits for what, and where."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, Final
+
+SHOWN_TASKS: Final = 20
+SHOWN_FRAMES: Final = 3
+_WAITING_FILES: Final = ("/threading.py", "/queue.py", "/concurrent/futures/_base.py", "/concurrent/futures/thread.py")
+_WAITING_CALLS: Final = frozenset(
+    {"wait", "wait_for", "acquire", "join", "_wait_for_tstate_lock", "get", "put", "result"}
+)
+"""Where a Python thread is while it waits for a lock, a queue or a future."""
+
+
+class EverybodyWaits(AssertionError):
+    """The virtual world cannot go on. The text says why, and which tasks and threads wait where."""
+
+
+def describe_tasks(tasks: Iterable[asyncio.Task[Any]], main: object) -> str:
+    """The tasks that wait, the main one first, each with the innermost lines of its stack."""
+    ordered = sorted(tasks, key=lambda task: (task is not main, task.get_name()))
+    lines = [_task_line(task, "the test" if task is main else task.get_name()) for task in ordered[:SHOWN_TASKS]]
+    if len(ordered) > SHOWN_TASKS:
+        lines.append(f"  … and {len(ordered) - SHOWN_TASKS} more tasks")
+    return "\n".join(lines)
+
+
+def _task_line(task: asyncio.Task[Any], name: str) -> str:
+    frames = _frames(task)
+    places = " < ".join(_place(frame) for frame in reversed(frames[-SHOWN_FRAMES:]))
+    return f"  {name} waits in {places or 'no frame'}"
+
+
+def _frames(task: asyncio.Task[Any]) -> list[FrameType]:
+    """The stack of a suspended task, outermost first; `Task.get_stack` shows only the outermost coroutine."""
+    frames: list[FrameType] = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None) or _ag_frame(awaited)
+        if frame is not None:
+            frames.append(frame)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None) or _ag_await(awaited)
+    return frames
+
+
+def _ag_frame(awaited: Any) -> FrameType | None:
+    return getattr(awaited, "ag_frame", None)
+
+
+def _ag_await(awaited: Any) -> Any:
+    return getattr(awaited, "ag_await", None)
+
+
+def _place(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
+
+
+def describe_threads(idents: Iterable[int]) -> str:
+    """Where threads are."""
+    current = sys._current_frames()
+    return "\n".join(f"  a thread is in {_place(current[ident])}" for ident in idents if ident in current)
+
+
+def only_waits(ident: int, bridged: frozenset[int]) -> bool:
+    """Whether a thread does nothing but wait for a lock, a queue, a future, or an answer of the virtual network.
+
+    Args:
+        ident: of the thread.
+        bridged: ports of loopback at which threads reach the virtual network.
+    """
+    frame = sys._current_frames().get(ident)
+    if frame is None:
+        return False
+    name = frame.f_code.co_filename
+    if name.endswith(_WAITING_FILES):
+        return frame.f_code.co_name in _WAITING_CALLS
+    return name.endswith(("/socket.py", "/ssl.py")) and _peer_port(frame.f_locals.get("self")) in bridged
+
+
+def _peer_port(reading: Any) -> int | None:
+    """Where a socket, or the file made of it, leads."""
+    socket = getattr(reading, "_sock", reading)
+    try:
+        return int(socket.getpeername()[1])
+    except (AttributeError, OSError, TypeError, ValueError, IndexError):
+        return None

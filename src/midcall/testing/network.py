@@ -1,0 +1,394 @@
+"""A network in memory, at the level of the event loop: libraries that know nothing of it connect through it.
+
+`create_server` makes a listener in this network; `create_connection` reaches it, and so does `sock_connect` with the
+connection that is made of its socket; names resolve to made-up addresses. What is not served here is refused, with a
+sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import itertools
+import os
+import socket
+import ssl as tls
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from midcall.testing.network_transports import Address, EndSocket, MemoryTransport
+
+if TYPE_CHECKING:
+    from midcall.testing.loop import VirtualLoop
+
+LOOPBACK: Final = "127.0.0.1"
+FIRST_PORT: Final = 20_001
+"""Where port 0 begins to choose."""
+FIRST_CLIENT_PORT: Final = 40_000
+NAMES: Final = ipaddress.ip_network("198.18.0.0/15")
+"""Addresses of names (RFC 2544: for tests of networks)."""
+_HERE: Final = frozenset({"localhost", LOOPBACK, "::1", "", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+class NotServed(ConnectionRefusedError):
+    """Nobody listens there in this virtual world."""
+
+    def __init__(self, host: str, port: int, served: Iterable[str]) -> None:
+        places = ", ".join(served) or "nothing"
+        super().__init__(
+            errno.ECONNREFUSED,
+            f"virtual time has no way out: nothing is served at {host}:{port} in memory (served: {places}); "
+            f"serve an application there with `await server.serve(app, host={host!r})`",
+        )
+
+
+class NameNotServed(socket.gaierror):
+    """A name that nobody has in this virtual world."""
+
+    def __init__(self, host: str, served: Iterable[str]) -> None:
+        places = ", ".join(served) or "none"
+        super().__init__(
+            socket.EAI_NONAME,
+            f"virtual time has no way out: the name {host!r} is served by nothing in memory (names: {places}); "
+            f"serve an application under it with `await server.serve(app, host={host!r})`",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Takes connections at one address and port.
+
+    Attributes:
+        secure: the context of a TLS port, or whatever stands for one; None for a plain port.
+    """
+
+    make: Callable[[], asyncio.BaseProtocol]
+    server: MemoryServer
+    secure: object = None
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """What `create_server` returns. It may listen at several places."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._places: list[Address] = []
+        self._ends: set[MemoryTransport] = set()
+        self._closed = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self._forever: asyncio.Future[None] | None = None
+
+    def listen(self, make: Callable[[], asyncio.BaseProtocol], place: Address, *, secure: object = None) -> None:
+        """Take connections there.
+
+        Raises:
+            OSError: somebody else does.
+        """
+        self._network.add(place, Listener(make, self, secure))
+        self._places.append(place)
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        return tuple(EndSocket(place, None) for place in self._places)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._network.loop
+
+    def is_serving(self) -> bool:
+        return bool(self._places)
+
+    async def start_serving(self) -> None:
+        return
+
+    async def serve_forever(self) -> None:
+        self._forever = self._network.loop.create_future()
+        try:
+            await self._forever
+        finally:
+            self._forever = None
+            self.close()
+
+    def close(self) -> None:
+        """Take no more connections; those that are up live on."""
+        for place in self._places:
+            self._network.remove(place)
+        self._places.clear()
+        self._closed = True
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        self._wake()
+
+    def close_clients(self) -> None:
+        for end in list(self._ends):
+            end.close()
+
+    def abort_clients(self) -> None:
+        for end in list(self._ends):
+            end.abort()
+
+    async def wait_closed(self) -> None:
+        """Return when it is closed and all its connections have ended."""
+        if self._closed and not self._ends:
+            return
+        waiting: asyncio.Future[None] = self._network.loop.create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def attach(self, end: MemoryTransport) -> None:
+        self._ends.add(end)
+
+    def detach(self, end: MemoryTransport) -> None:
+        self._ends.discard(end)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._closed and not self._ends:
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+
+class Network:
+    """Who listens where, and which names there are."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self._listeners: dict[Address, Listener] = {}
+        self._names: dict[str, str] = {}
+        self._families: dict[str, str] = {}
+        self._addresses = NAMES.hosts()
+        self._ports = itertools.count(FIRST_PORT)
+        self._client_ports = itertools.count(FIRST_CLIENT_PORT)
+        self.dialled: weakref.WeakKeyDictionary[socket.socket, Address] = weakref.WeakKeyDictionary()
+        # Never written to: what polls a connection's descriptor finds nothing to read.
+        self.quiet, self._write_end = os.pipe()
+
+    def close(self) -> None:
+        os.close(self.quiet)
+        os.close(self._write_end)
+
+    # names
+
+    def name(self, host: str, *, address: str | None = None) -> str:
+        """Give a name an address, or look up the one it has. `*.example` names everything below example."""
+        host = host.lower().removesuffix(".")
+        if (known := self.address_of(host)) is not None and address is None:
+            return known
+        address = address or str(next(self._addresses))
+        if host.startswith("*."):
+            self._families[host[1:]] = address
+        else:
+            self._names[host] = address
+        return address
+
+    def address_of(self, host: str | None) -> str | None:
+        """Where a name or a spelt address leads; None: the name is unknown here."""
+        host = (host or "").lower().removesuffix(".").removeprefix("[").removesuffix("]")
+        if host in _HERE or host.endswith(".localhost"):
+            return LOOPBACK
+        if host in self._names:
+            return self._names[host]
+        for family, address in self._families.items():
+            if host.endswith(family):
+                return address
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            return None
+
+    def served_names(self) -> list[str]:
+        """All names, for people to read."""
+        return sorted([*self._names, *(f"*{family}" for family in self._families)])
+
+    def served(self) -> list[str]:
+        """All places, for people to read."""
+        names = {address: name for name, address in [*self._families.items(), *self._names.items()]}
+        return sorted(f"{names.get(address, address)}:{port}" for address, port in self._listeners)
+
+    def lookup(self, host: str | None, port: Any, type: int = 0) -> list[tuple[Any, ...]]:
+        """As `socket.getaddrinfo`.
+
+        Raises:
+            NameNotServed: nobody has that name.
+        """
+        address = self.address_of(host)
+        if address is None:
+            raise NameNotServed(str(host), self.served_names())
+        number = _port(port)
+        return [(socket.AF_INET, type or socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, number))]
+
+    # listeners
+
+    def server(self) -> MemoryServer:
+        """One that listens nowhere yet."""
+        return MemoryServer(self)
+
+    def is_free(self, place: Address) -> bool:
+        return place not in self._listeners
+
+    def free_port(self, address: str) -> int:
+        return next(port for port in self._ports if (address, port) not in self._listeners)
+
+    def add(self, place: Address, listener: Listener) -> None:
+        """Raises:
+        OSError: the place is taken.
+        """
+        if place in self._listeners:
+            raise OSError(errno.EADDRINUSE, f"{place[0]}:{place[1]} is taken in this virtual world")
+        self._listeners[place] = listener
+
+    def remove(self, place: Address) -> None:
+        self._listeners.pop(place, None)
+
+    def listener(self, host: str, port: int) -> tuple[Address, Listener]:
+        """Who listens there.
+
+        Raises:
+            NameNotServed, NotServed: nobody.
+        """
+        address = self.address_of(host)
+        if address is None:
+            raise NameNotServed(host, self.served_names())
+        found = self._listeners.get((address, port))
+        if found is None:
+            raise NotServed(host, port, self.served())
+        return (address, port), found
+
+    # connections
+
+    def connect(
+        self, make: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, secure: object
+    ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
+        """Join a new protocol to a listener's.
+
+        Raises:
+            NameNotServed, NotServed: nobody listens there.
+            ssl.SSLError: TLS is wanted from a plain port.
+        """
+        place, listener = self.listener(host, port)
+        if secure is not None and listener.secure is None:
+            raise tls.SSLError(tls.SSL_ERROR_SSL, f"[SSL: WRONG_VERSION_NUMBER] {host}:{port} does not speak TLS")
+        own = (LOOPBACK, next(self._client_ports))
+        server = listener.server
+        near = MemoryTransport(self.loop, self, name=own, peer=place, secure=secure, on_end=lambda end: None)
+        far = MemoryTransport(self.loop, self, name=place, peer=own, secure=listener.secure, on_end=server.detach)
+        near.join(far)
+        far.join(near)
+        server.attach(far)
+        protocol = make()
+        # The server's end begins first, as with accept; both before any byte moves.
+        far.begin(listener.make())
+        near.begin(protocol)
+        return near, protocol
+
+
+def _port(port: Any) -> int:
+    if port is None or port == "":
+        return 0
+    try:
+        return int(port)
+    except ValueError:
+        return socket.getservbyname(port)
+
+
+class NetworkLoop(asyncio.SelectorEventLoop):
+    """The methods of a loop that reach out, led into its network."""
+
+    network: Network
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[tuple[Any, ...]]:
+        host = host.decode() if isinstance(host, bytes) else host
+        return self.network.lookup(host, port, type)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        return str(sockaddr[0]), str(sockaddr[1])
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Note where a socket is to lead; `create_connection` finds it again.
+
+        Raises:
+            NameNotServed, NotServed: nobody listens there.
+        """
+        host, port = str(address[0]), int(address[1])
+        self.network.listener(host, port)
+        self.network.dialled[sock] = (host, port)
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        sock: socket.socket | None = None,
+        **options: Any,
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        """Connect to what is served in this network.
+
+        Raises:
+            NameNotServed, NotServed: nobody listens there.
+        """
+        if sock is not None:
+            place = self.network.dialled.pop(sock, None)
+            if place is None:
+                raise NotServed("a socket that was connected elsewhere", 0, self.network.served())
+            sock.close()
+        else:
+            host = host.decode() if isinstance(host, bytes) else host
+            place = (str(host or LOOPBACK), _port(port))
+        return self.network.connect(protocol_factory, *place, secure=_context(ssl))
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | Sequence[str] | None = None,
+        port: Any = None,
+        *,
+        sock: socket.socket | None = None,
+        ssl: Any = None,
+        **options: Any,
+    ) -> MemoryServer:
+        """Listen in this network. A host that is a name gets an address of its own.
+
+        Raises:
+            OSError: the place is taken.
+        """
+        if sock is not None:
+            raise OSError(errno.EOPNOTSUPP, "virtual time serves names and ports in memory; give a host and a port")
+        server = MemoryServer(self.network)
+        addresses = {self.network.name(one or LOOPBACK) for one in ([host] if isinstance(host, str | None) else host)}
+        number = _port(port)
+        try:
+            for address in sorted(addresses):
+                place = (address, number or self.network.free_port(address))
+                server.listen(protocol_factory, place, secure=_context(ssl))
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **options: Any) -> Any:
+        """Pretend TLS on a connection that is up."""
+        if not isinstance(transport, MemoryTransport):
+            return await super().start_tls(transport, protocol, sslcontext, **options)
+        transport.pretend_tls(sslcontext)
+        transport.set_protocol(protocol)
+        transport.resume_reading()
+        return transport
+
+    async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:
+        raise OSError(errno.EOPNOTSUPP, "virtual time carries TCP only, in memory: no UDP, and so no media")
+
+    async def create_unix_connection(self, *args: Any, **options: Any) -> Any:
+        raise OSError(errno.EOPNOTSUPP, "virtual time has no way out: a Unix socket leads to another process")
+
+
+def _context(ssl: Any) -> object:
+    """What stands for the TLS context; None without TLS."""
+    return None if ssl is None or ssl is False else ssl
