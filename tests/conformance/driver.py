@@ -168,6 +168,11 @@ def names(events: Sequence[Event], *, without: Sequence[str] = ()) -> list[str]:
     return [event.name for event in events if event.name not in unsteady]
 
 
+def newest(lines: Sequence[str], *, most: int = 60) -> list[str]:
+    """The end of a story, which is what people look at."""
+    return [*([f"({len(lines) - most} before)"] if len(lines) > most else []), *lines[-most:]]
+
+
 def camel(name: str) -> str:
     """A Python name as JavaScript spells it."""
     return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)

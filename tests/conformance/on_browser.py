@@ -13,7 +13,7 @@ from pages import serve_pages
 from phones import Phone, PhoneCall, PhoneError
 from playwright.async_api import BrowserContext, async_playwright
 
-from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel
+from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel, newest
 
 DEAD_EDGE: Final = "tokyo"
 """Its host leads to a port where nobody listens."""
@@ -132,12 +132,14 @@ class BrowserDevice:
     ) -> Event:
         try:
             kept = await self.phone.wait_for(name, call=call, count=count, timeout=timeout)
-        except PhoneError as error:
-            raise Missed(str(error)) from None
+        except PhoneError:
+            which = f"{name} number {count} within {timeout:g} s"
+            raise Missed(f"no {which} on {await self.story()}") from None
         return Event(kept.call, kept.name, _args(kept.data, kept.more))
 
     async def story(self) -> str:
-        return await self.phone.story()
+        lines = [line for line in (await self.phone.story()).splitlines() if "  sound " not in line]
+        return "\n".join(newest(lines))
 
 
 class BrowserCall:

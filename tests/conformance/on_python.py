@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel
+from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel, newest
 from midcall import sdk
 
 VOLUMES_KEPT = 100
@@ -138,7 +138,7 @@ class PythonDevice:
         lines = [
             f"{'device' if event.call is None else f'call {event.call}'}  {event.name} {event.args}" for event in told
         ]
-        return "\n  ".join([f"{self.name}, whose timeline is:", *(lines or ["(nothing)"])])
+        return "\n  ".join([f"{self.name}, whose timeline is:", *(newest(lines) or ["(nothing)"])])
 
 
 class PythonCall:

@@ -12,3 +12,10 @@ NO_MEDIA: Final = Reason(
     'A device with `media="none"` has declared to the server that it neither sends nor receives sound: there are no '
     "streams, no codec, and nothing to measure.",
 )
+
+PRECISE: Final = Reason(
+    "differs",
+    "always precise",
+    "`midcall.sdk` tells the code that the server sent; the browser SDK does so only with "
+    "`enableImprovedSignalingErrorPrecision`, and tells a general one otherwise.",
+)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cables import Cable, MediaCable
 from customers import Customer, Hook
@@ -19,6 +20,9 @@ from conformance.on_browser import BrowserDevice, Pages
 from conformance.on_python import PythonDevice
 from conformance.relay import Relay
 from midcall.sdk.transport import tls_context
+
+MESSAGES_PER_SECOND: Final = 60
+"""On a leg, in a direction: few enough that a client can send more."""
 
 _people = itertools.count(1)
 
@@ -39,7 +43,7 @@ class House:
 @asynccontextmanager
 async def open_house(folder: Path) -> AsyncIterator[House]:
     """Start everything but the browser, which starts when it is needed."""
-    server = Server(folder)
+    server = Server(folder, ("--set", f"messages_per_second={MESSAGES_PER_SECOND}"))
     credentials = await server.start()
     try:
         async with Customer(credentials) as customer, Pages(folder) as pages:
@@ -135,14 +139,32 @@ class Stage:
             decided.set()
             self.customer.pause = others
 
+    def url(self, path: str) -> str:
+        """Of a REST resource below the account."""
+        account = self.customer.credentials.account_sid
+        return f"{self.customer.credentials.http_url}/2010-04-01/Accounts/{account}{path}"
+
+    @staticmethod
+    def read(answer: Any) -> Any:
+        """The JSON of a plain REST answer."""
+        return json.loads(answer.text)
+
+    async def send_many(self, leg: str, contents: list[Any]) -> list[str]:
+        """Messages to a leg's client, one after the other; their sids."""
+
+        def create(rest: Any) -> list[str]:
+            messages = rest.calls(leg).user_defined_messages
+            return [str(messages.create(content=json.dumps(content)).sid) for content in contents]
+
+        return list(await self.customer.rest(create))
+
     async def number(self, *, stir_status: str | None = None, **settings: str) -> str:
         """A phone number of the account, for this scenario. `StirStatus` is no parameter of the official helper."""
         customer = self.customer
         made = await customer.rest(lambda rest: rest.incoming_phone_numbers.create(area_code="415", **settings))
         self._stack.push_async_callback(customer.rest, lambda rest: rest.incoming_phone_numbers(made.sid).delete())
         if stir_status is not None:
-            account, http = customer.credentials.account_sid, customer.credentials.http_url
-            url = f"{http}/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{made.sid}.json"
+            url = self.url(f"/IncomingPhoneNumbers/{made.sid}.json")
             await customer.rest(lambda rest: rest.request("POST", url, data={"StirStatus": stir_status}))
         return str(made.phone_number)
 

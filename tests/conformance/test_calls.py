@@ -8,7 +8,8 @@ import json
 import pytest
 
 from conformance.driver import Call, Device, Kind, Thrown, names
-from conformance.rows import differs, row
+from conformance.reasons import PRECISE
+from conformance.rows import because, differs, row
 from conformance.stage import Stage, sid_of
 
 PLACING = "Placing a call"
@@ -314,11 +315,7 @@ async def test_a_token_without_an_application(client: Kind, stage: Stage) -> Non
     assert await refused(stage, me, BUSY) == 31002
 
 
-@differs(
-    "always precise",
-    "`midcall.sdk` tells the code that the server sent; the browser SDK does so only with "
-    "`enableImprovedSignalingErrorPrecision`, and tells a general one otherwise.",
-)
+@because(PRECISE)
 async def refusals_are_precise(client: Kind, stage: Stage) -> None:
     assert await refused(stage, await stage.device(client), BUSY) == 31486
 
