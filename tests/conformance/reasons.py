@@ -15,7 +15,7 @@ NO_MEDIA: Final = Reason(
 
 PRECISE: Final = Reason(
     "differs",
-    "always precise",
-    "`midcall.sdk` tells the code that the server sent; the browser SDK does so only with "
-    "`enableImprovedSignalingErrorPrecision`, and tells a general one otherwise.",
+    "precise by default",
+    "`enableImprovedSignalingErrorPrecision` is on in `midcall.sdk` unless it is turned off, and off in the browser "
+    "SDK unless it is turned on: it decides between the server's own code and a general one.",
 )

@@ -291,14 +291,17 @@ async def refused(stage: Stage, me: Device, twiml: str, params: dict[str, str] |
 
 
 def precise(client: Kind) -> dict[str, object]:
-    """The option that makes a browser tell the codes that the Python client tells always."""
+    """The option that makes a browser tell the codes that the Python client tells unless it is asked not to."""
     return {} if client.is_python else {"enable_improved_signaling_error_precision": True}
+
+
+GENERAL = {"enable_improved_signaling_error_precision": False}
 
 
 BUSY = '<Response><Reject reason="busy"/></Response>'
 
 
-@row(REFUSED, "`<Reject>`: `error` 31486, `disconnect` (browser: with the option for precise codes)")
+@row(REFUSED, "`<Reject>`: `error` 31486 when precise codes are on, `disconnect`")
 async def test_twiml_rejects_a_call(client: Kind, stage: Stage) -> None:
     assert await refused(stage, await stage.device(client, **precise(client)), BUSY) == 31486
 
@@ -320,9 +323,14 @@ async def refusals_are_precise(client: Kind, stage: Stage) -> None:
     assert await refused(stage, await stage.device(client), BUSY) == 31486
 
 
-@row(REFUSED, "without that option a refusal is `error` 31005", python=refusals_are_precise)
-async def test_refusals_are_general(client: Kind, stage: Stage) -> None:
+@row(REFUSED, "by default a refusal is `error` 31005", python=refusals_are_precise)
+async def test_refusals_are_general_by_default(client: Kind, stage: Stage) -> None:
     assert await refused(stage, await stage.device(client), BUSY) == 31005
+
+
+@row(REFUSED, "with `enableImprovedSignalingErrorPrecision: false` it is 31005")
+async def test_refusals_are_general(client: Kind, stage: Stage) -> None:
+    assert await refused(stage, await stage.device(client, **GENERAL), BUSY) == 31005
 
 
 # ------ digits

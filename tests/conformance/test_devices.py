@@ -10,7 +10,7 @@ from conformance.driver import Kind, Thrown, names
 from conformance.reasons import PRECISE
 from conformance.rows import because, row
 from conformance.stage import Stage
-from conformance.test_calls import precise
+from conformance.test_calls import GENERAL, precise
 
 REGISTERING = "Registration"
 
@@ -142,7 +142,7 @@ async def test_a_token_that_has_expired(client: Kind, stage: Stage) -> None:
     assert (error["code"], error["name"]) == (20104, "AccessTokenExpired")
 
 
-@row(TOKENS, "a wrong signature: `error` 31202 (browser: with the option for precise codes)")
+@row(TOKENS, "a wrong signature: `error` 31202 when precise codes are on")
 async def test_a_wrong_signature(client: Kind, stage: Stage) -> None:
     key = stage.customer.credentials.api_key_sid, "0" * 32
     me = await stage.device(client, token=stage.customer.token("mallory", key=key), **precise(client))
@@ -161,10 +161,19 @@ async def signature_errors_are_precise(client: Kind, stage: Stage) -> None:
     assert (await me.wait_for("error")).arg["code"] == 31202
 
 
-@row(TOKENS, "without that option it is `error` 53000", python=signature_errors_are_precise)
-async def test_a_wrong_signature_in_general(client: Kind, stage: Stage) -> None:
+@row(TOKENS, "by default a wrong signature is `error` 53000", python=signature_errors_are_precise)
+async def test_a_wrong_signature_by_default(client: Kind, stage: Stage) -> None:
     key = stage.customer.credentials.api_key_sid, "0" * 32
     me = await stage.device(client, token=stage.customer.token("mallory", key=key))
+    with pytest.raises(Thrown):
+        await me.register()
+    assert (await me.wait_for("error")).arg["code"] == 53000
+
+
+@row(TOKENS, "with `enableImprovedSignalingErrorPrecision: false` it is 53000")
+async def test_a_wrong_signature_in_general(client: Kind, stage: Stage) -> None:
+    key = stage.customer.credentials.api_key_sid, "0" * 32
+    me = await stage.device(client, token=stage.customer.token("mallory", key=key), **GENERAL)
     with pytest.raises(Thrown):
         await me.register()
     assert (await me.wait_for("error")).arg["code"] == 53000

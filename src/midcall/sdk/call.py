@@ -353,8 +353,11 @@ class Call(Emitter):
         verdict: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._outstanding.sent(sid, frame)
         self._verdicts[sid] = (message, verdict)
+        self._link.changed(self)  # a closed call has been forgotten, but its message gets a verdict too
         if self._machine.state is not CallState.RECONNECTING:
-            self._link.transmit_encoded(frame)
+            sent = self._link.transmit_encoded(frame)
+            if not sent and self._machine.state is CallState.CLOSED:
+                self._give_up_messages()
         return SentMessage(sid, verdict)
 
     def on(self, event: str, handler: H) -> H:
@@ -386,6 +389,11 @@ class Call(Emitter):
     def _is_over(self) -> bool:
         """Nothing about this call can come any more."""
         return self._machine.state is CallState.CLOSED and not self._machine.ignored and not len(self._outstanding)
+
+    @property
+    def _awaits_verdicts(self) -> bool:
+        """Messages have been sent that the server has not judged."""
+        return len(self._outstanding) > 0
 
     def _place(self, params: str | None) -> None:
         """Send the invite of an outgoing call, after media has made its offer."""

@@ -73,7 +73,7 @@ class CallBook:
 
     def changed(self, call: Call) -> None:
         """A call's state or sid may have changed: keep the books."""
-        if call._sid is not None and call.direction is Direction.OUTGOING:
+        if call._sid is not None and (call.direction is Direction.OUTGOING or call._awaits_verdicts):
             self._calls.setdefault(call._sid, call)
         if call.status() == CallState.CLOSED and self.active is call:
             self.active = None
