@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from midcall.core.client import (
+    MEDIA_LOST,
     AcceptAsked,
     Answered,
     ApplyRemote,
+    ApplyRestart,
+    BeginRestarts,
+    BytesFlow,
+    BytesRanLow,
     CallEvent,
-    CallMachine,
     CallState,
     Cancelled,
     DisconnectAsked,
@@ -24,17 +28,27 @@ from midcall.core.client import (
     EmitReconnecting,
     EmitReject,
     EmitRinging,
+    EmitWarning,
+    EmitWarningCleared,
+    EndRestarts,
     Fault,
     HungUp,
+    IceChanged,
+    IceState,
     IgnoreAsked,
     LocalAnswerMade,
     MediaBroke,
-    Outstanding,
+    OfferRestart,
     Rang,
     RejectAsked,
     RemoteApplied,
+    RestartAgain,
+    RestartDue,
+    RestartOffered,
+    RestartsSpent,
     SendAnswer,
     SendHangup,
+    SendReinvite,
     SendReject,
     SendResume,
     SendWaitingMessages,
@@ -43,9 +57,9 @@ from midcall.core.client import (
     SignallingLost,
     StartAnswer,
     StopMedia,
-    check_digits,
-    check_message,
 )
+from midcall.core.client_call import CallMachine
+from midcall.core.client_messages import Outstanding, check_digits, check_message
 from midcall.core.registration import Misused
 
 SID = "CA" + "0" * 32
@@ -189,6 +203,110 @@ def test_a_takeover_is_an_outgoing_call_with_a_sid():
     assert call.handle(RemoteApplied()) == [EmitAccept()]
 
 
+# ---------------------------------------------------------------------------------------------------------- lost media
+
+BEGUN = [BeginRestarts(), EmitReconnecting(MEDIA_LOST)]
+WARNED = EmitWarning("ice-connectivity-lost")
+CLEARED = EmitWarningCleared("ice-connectivity-lost")
+
+
+def opened(*events: CallEvent) -> CallMachine:
+    return incoming(AcceptAsked(), LocalAnswerMade("sdp"), IceChanged(IceState.CONNECTED), *events)
+
+
+def test_media_counts_as_lost_when_nobody_answers_and_nothing_comes_in_either_order():
+    call = opened()
+    assert call.handle(IceChanged(IceState.DISCONNECTED)) == [WARNED]
+    assert call.state is CallState.OPEN
+    assert call.handle(BytesRanLow()) == BEGUN
+    assert call.state is CallState.RECONNECTING
+
+    call = opened()
+    assert call.handle(BytesRanLow()) == []
+    assert call.handle(IceChanged(IceState.DISCONNECTED)) == [WARNED, *BEGUN]
+
+
+def test_bytes_that_flow_again_and_a_way_that_answers_again_lose_nothing():
+    call = opened(BytesRanLow(), BytesFlow())
+    assert call.handle(IceChanged(IceState.DISCONNECTED)) == [WARNED]
+    assert call.handle(IceChanged(IceState.CONNECTED)) == [CLEARED]
+    assert call.handle(BytesRanLow()) == []
+
+
+def test_a_way_that_failed_is_lost_whatever_flows():
+    assert opened().handle(IceChanged(IceState.FAILED)) == BEGUN
+    assert opened(IceChanged(IceState.DISCONNECTED)).handle(IceChanged(IceState.FAILED)) == BEGUN
+
+
+def test_a_restart_is_offered_answered_and_found():
+    call = opened(IceChanged(IceState.DISCONNECTED), BytesRanLow())
+    assert call.handle(RestartDue()) == [OfferRestart()]
+    assert call.handle(RestartOffered("offer")) == [SendReinvite("offer")]
+    assert call.handle(Answered(SID, "answer", "next")) == [ApplyRestart("answer")]
+    assert (call.state, call.media_lost) == (CallState.OPEN, True)
+    assert call.handle(IceChanged(IceState.CONNECTED)) == [CLEARED, EndRestarts(), EmitReconnected()]
+    assert call.state is CallState.OPEN
+    assert call.handle(Answered(SID, "late", "next")) == []
+    assert call.handle(RestartDue()) == []
+    assert call.handle(RestartOffered("late")) == []
+
+
+def test_restarts_that_fail_are_tried_again_until_the_time_is_spent():
+    call = opened(IceChanged(IceState.FAILED), RestartDue(), RestartOffered("offer"))
+    assert call.handle(IceChanged(IceState.FAILED)) == [RestartAgain()]
+    assert call.handle(RestartsSpent()) == []
+    assert call.handle(IceChanged(IceState.FAILED)) == [
+        SendHangup(MEDIA_LOST.message),
+        StopMedia(),
+        EmitDisconnect(),
+        EmitError(MEDIA_LOST),
+    ]
+    assert call.state is CallState.CLOSED
+
+
+def test_the_time_is_counted_anew_for_the_next_loss():
+    call = opened(IceChanged(IceState.FAILED), RestartsSpent(), IceChanged(IceState.CONNECTED))
+    assert call.handle(RestartsSpent()) == []
+    assert call.handle(IceChanged(IceState.FAILED)) == BEGUN
+    assert call.handle(IceChanged(IceState.FAILED)) == [RestartAgain()]
+
+
+def test_a_restart_without_a_socket_waits_for_the_resume_and_its_answer():
+    call = opened(IceChanged(IceState.FAILED), SignallingLost(), RestartDue())
+    assert call.handle(RestartOffered("offer")) == []
+    assert call.handle(SignallingBack()) == [SendResume("token")]
+    assert call.handle(Answered(SID, "answer", "next")) == [ApplyRestart("answer"), SendWaitingMessages()]
+    assert call.state is CallState.OPEN
+    assert call.handle(IceChanged(IceState.CONNECTED)) == [EndRestarts(), EmitReconnected()]
+
+
+def test_media_that_is_found_first_waits_for_signalling():
+    call = opened(IceChanged(IceState.FAILED), SignallingLost())
+    assert call.handle(IceChanged(IceState.CONNECTED)) == [EndRestarts()]
+    assert call.state is CallState.RECONNECTING
+    assert call.handle(Answered(SID, None, "next")) == [SendWaitingMessages(), EmitReconnected()]
+
+
+def test_early_media_may_be_lost_and_found_while_it_rings_and_meanwhile_the_call_may_be_answered():
+    early = (Rang(SID, "early"), RemoteApplied())
+    call = outgoing(*early)
+    assert call.handle(IceChanged(IceState.FAILED)) == BEGUN
+    assert call.handle(IceChanged(IceState.CONNECTED)) == [EndRestarts(), EmitReconnected()]
+    assert call.state is CallState.RINGING
+
+    call = outgoing(*early, IceChanged(IceState.FAILED))
+    assert call.handle(Answered(SID, None, "token")) == [EmitAccept()]
+    assert (call.state, call.media_lost) == (CallState.OPEN, True)
+
+
+def test_media_that_has_failed_before_it_was_agreed_upon_counts_when_the_call_opens():
+    call = outgoing(IceChanged(IceState.FAILED), Answered(SID, "sdp", "token"))
+    assert call.handle(RemoteApplied()) == [EmitAccept(), *BEGUN]
+    assert call.state is CallState.RECONNECTING
+    call = incoming(AcceptAsked(), IceChanged(IceState.FAILED))
+    assert call.handle(LocalAnswerMade("sdp")) == [SendAnswer("sdp"), EmitAccept(), *BEGUN]
+
+
 # -------------------------------------------------------------------------------------- client against a model server
 
 
@@ -237,7 +355,7 @@ class ClientAgainstServer(RuleBasedStateMachine):
         frame = f"KX{len(self.sent)}".encode()
         self.sent.append(frame)
         self.outstanding.sent(frame.decode(), frame)
-        if self.connected and self.call.state is not CallState.RECONNECTING:
+        if self.connected and not self.call.signalling_lost:
             self.to_server.append(frame)
 
     @precondition(lambda self: self.to_server)
@@ -270,10 +388,20 @@ class ClientAgainstServer(RuleBasedStateMachine):
         self.connected = True
         self.feed(SignallingBack())
 
-    @precondition(lambda self: self.connected and self.call.state is CallState.RECONNECTING)
+    @precondition(lambda self: self.connected and self.call.signalling_lost and self.call.state is not CallState.CLOSED)
     @rule()
     def server_resumes(self) -> None:
-        self.feed(Answered(SID, None, "token"))
+        self.feed(Answered(SID, "restarted" if self.call.restarting else None, "token"))
+
+    @precondition(lambda self: self.call.applied and self.call.state is not CallState.CLOSED)
+    @rule(event=st.sampled_from([*map(IceChanged, IceState), BytesRanLow(), BytesFlow()]))
+    def media_reports(self, event: CallEvent) -> None:
+        self.feed(event)
+
+    @precondition(lambda self: self.call.media_lost)
+    @rule(event=st.sampled_from([RestartDue(), RestartOffered("restart"), RestartsSpent()]))
+    def restart_goes_on(self, event: CallEvent) -> None:
+        self.feed(event)
 
     @rule()
     def hangup(self) -> None:
@@ -298,7 +426,21 @@ class ClientAgainstServer(RuleBasedStateMachine):
         for before, kind in zip([EmitReconnected, *kinds], kinds, strict=False):
             assert kind is EmitReconnecting or before is EmitReconnecting
 
-    @precondition(lambda self: self.connected and self.call.state is CallState.OPEN)
+    @invariant()
+    def it_says_that_it_reconnects_as_long_as_something_is_lost(self) -> None:
+        kinds = [type(event) for event in self.events if isinstance(event, EmitReconnecting | EmitReconnected)]
+        lost = self.call.signalling_lost or self.call.media_lost
+        if self.call.state is not CallState.CLOSED:
+            assert (kinds[-1:] == [EmitReconnecting]) == lost
+            assert lost or self.call.state is not CallState.RECONNECTING
+
+    @invariant()
+    def what_begins_ends_before_it_begins_again(self) -> None:
+        for first, last in ((BeginRestarts, EndRestarts), (EmitWarning, EmitWarningCleared)):
+            kinds = [type(event) for event in self.events if isinstance(event, first | last)]
+            assert kinds == ([first, last] * len(kinds))[: len(kinds)]
+
+    @precondition(lambda self: self.connected and self.call.state is CallState.OPEN and not self.call.signalling_lost)
     @rule()
     def everything_arrives_when_the_network_behaves(self) -> None:
         while self.to_server:
@@ -331,6 +473,12 @@ EVENTS = st.sampled_from(
         SignallingLost(),
         SignallingEnded(),
         SignallingBack(),
+        *map(IceChanged, IceState),
+        BytesRanLow(),
+        BytesFlow(),
+        RestartDue(),
+        RestartOffered("restart"),
+        RestartsSpent(),
     ]
 )
 ENDINGS = (EmitCancel, EmitReject, EmitDisconnect)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from midcall.sdk import Device
+from support.media_sessions import Person
 from support.scripted_server import Connection, Server, serving
 
 
@@ -48,3 +49,16 @@ async def registered(server: Server, make_device: MakeDevice) -> Callable[..., A
         return device, connection
 
     return make
+
+
+@pytest.fixture
+async def person() -> AsyncIterator[Callable[..., Person]]:
+    people: list[Person] = []
+
+    def make(frequency: int, codecs: tuple[str, ...] = ("pcmu", "opus"), **options: Any) -> Person:
+        people.append(Person(frequency, codecs, **options))
+        return people[-1]
+
+    yield make
+    for one in people:
+        await one.peer.close()

@@ -4,176 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
-from xml.sax.saxutils import quoteattr
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from midcall.core import tokens
-from midcall.core.sids import AccountSid, ApplicationSid, KeySid
-from midcall.folder import Credentials, Folder, ServerInfo
-from midcall.sdk import Call, Device, VoiceError
-from midcall.sdk.transport import tls_context
-
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MIDCALL_", "TWILIO_"))}
+from midcall.folder import Credentials, ServerInfo
+from midcall.sdk import Call, VoiceError
+from support.served import World, cut, living, serving
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerInfo, Credentials]]:
     """A server for all tests of this file; each makes a TwiML application of its own."""
-    path = tmp_path_factory.mktemp("server")
-    folder = Folder(path / "data")
-    command = [sys.executable, "-m", "midcall", "serve", "--port", "0", "--http-port", "0"]
-    with (path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--data-dir", str(folder.path), "--set", "media_engine=none"],
-            env=ENVIRONMENT,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield _ready(process, folder, path / "log")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0, (path / "log").read_text()
-
-
-def _ready(process: subprocess.Popen[bytes], folder: Folder, log: Path) -> tuple[ServerInfo, Credentials]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        if folder.path.exists() and (info := folder.server()) is not None:
-            credentials = folder.credentials()
-            assert credentials is not None
-            return info, credentials
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
-
-
-class World:
-    """The server, an application that dials bob, and devices."""
-
-    def __init__(self, info: ServerInfo, credentials: Credentials, session: aiohttp.ClientSession) -> None:
-        self.info = info
-        self.credentials = credentials
-        self.session = session
-        self.tls = tls_context(info.ca_file)
-        self.devices: list[Device] = []
-        self.callbacks: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self.statuses: asyncio.Queue[str] = asyncio.Queue()
-        self.url = ""
-        self.application_sid = ""
-        self.callee = "bob"
-        self.by_way_of: tuple[str, str] | None = None  # what a client's call dials: caller id, and a phone number
-
-    async def voice(self, request: web.Request) -> web.Response:
-        fields = await request.post()
-        parameter = f"<Parameter name='note' value={quoteattr(str(fields.get('Note', '')))}/>"
-        client = f"<Client><Identity>{self.callee}</Identity>{parameter}</Client>"
-        attributes = f"answerOnBridge='true' timeout='20' action='{self.url}/after'"
-        twiml = f"<Response><Dial {attributes}>{client}</Dial></Response>"
-        if self.by_way_of is not None and str(fields["From"]).startswith("client:"):
-            caller, number = self.by_way_of
-            twiml = f"<Response><Dial {attributes} callerId='{caller}'><Number>{number}</Number></Dial></Response>"
-        return web.Response(text=twiml, content_type="text/xml")
-
-    async def after(self, request: web.Request) -> web.Response:
-        self.statuses.put_nowait(str((await request.post()).get("DialCallStatus")))
-        return web.Response(text="<Response/>", content_type="text/xml")
-
-    async def message(self, request: web.Request) -> web.Response:
-        fields = await (request.json() if request.content_type == "application/json" else request.post())
-        self.callbacks.put_nowait({name: str(value) for name, value in fields.items()})
-        return web.Response(status=204)
-
-    async def post(self, path: str, **fields: str) -> tuple[int, dict[str, Any]]:
-        """A REST request below the account."""
-        base = f"{self.info.https_url}/2010-04-01/Accounts/{self.credentials.account_sid}"
-        async with self.session.post(f"{base}{path}", data=fields) as answer:
-            return answer.status, await answer.json()
-
-    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """The same, to read."""
-        base = f"{self.info.https_url}/2010-04-01/Accounts/{self.credentials.account_sid}"
-        async with self.session.get(f"{base}{path}") as answer:
-            return answer.status, await answer.json()
-
-    def device(self, identity: str | None, **options: Any) -> Device:
-        keys = self.credentials
-        token = tokens.mint(
-            key_sid=KeySid(keys.api_key_sid),
-            secret=options.pop("secret", keys.api_key_secret),
-            account_sid=AccountSid(keys.account_sid),
-            now=time.time(),
-            token_id=f"{keys.api_key_sid}-{len(self.devices)}",
-            identity=identity,
-            application_sid=ApplicationSid(self.application_sid),
-        )
-        device = Device(token, host=self.info.signaling_host, tls=self.tls, media="none", **options)
-        self.devices.append(device)
-        return device
-
-    async def ringing(self, **options: Any) -> tuple[Call, Call]:
-        """Both ends of a call from alice to bob that rings."""
-        bob = self.device(self.callee)
-        await bob.register()
-        incoming = bob.wait_for("incoming", timeout=10)
-        call = await self.device("alice", **options).connect(params={"Note": "a + b & c"})
-        rings = call.wait_for("ringing", timeout=10)
-        rung: Call = await incoming
-        await rings
-        return call, rung
-
-    async def open(self, **options: Any) -> tuple[Call, Call]:
-        """Both ends of a call that was answered."""
-        call, rung = await self.ringing(**options)
-        accepted = call.wait_for("accept", timeout=10)
-        rung.accept()
-        await accepted
-        return call, rung
+    with serving(tmp_path_factory.mktemp("server"), "media_engine=none") as served:
+        yield served
 
 
 @pytest.fixture
-async def world(served: tuple[ServerInfo, Credentials], request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    info, credentials = served
-    headers = {"Authorization": aiohttp.encode_basic_auth(credentials.account_sid, credentials.auth_token)}
-    connector = aiohttp.TCPConnector(ssl=tls_context(info.ca_file))
-    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
-        world = World(info, credentials, session)
-        application = web.Application()
-        application.router.add_post("/voice", world.voice)
-        application.router.add_post("/after", world.after)
-        application.router.add_post("/messages", world.message)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        status, made = await world.post("/Applications.json", FriendlyName="test", VoiceUrl=f"{world.url}/voice")
-        assert status == 201, made
-        world.application_sid = made["sid"]
-        world.callee = f"bob_{made['sid'][-8:]}"
+async def world(served: tuple[ServerInfo, Credentials]) -> AsyncIterator[World]:
+    async with living(served) as world:
         yield world
-        for device in world.devices:
-            await device.destroy()
-        await runner.cleanup()
-
-
-def cut(device: Device) -> None:
-    """Break the device's connection as a network does."""
-    assert device._signalling._transport is not None
-    assert device._signalling._transport._ws is not None
-    connection = device._signalling._transport._ws._response.connection
-    assert connection is not None
-    assert connection.transport is not None
-    connection.transport.abort()
 
 
 async def test_a_call_is_placed_answered_and_hung_up_by_the_callee(world):

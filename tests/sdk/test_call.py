@@ -352,26 +352,3 @@ async def test_a_connect_token_that_is_none_is_refused(registered, token):
     with pytest.raises(InvalidArgumentError):
         await device.connect(connect_token=token)
     assert not device.is_busy
-
-
-async def test_lost_media_ends_the_call_when_no_hangup_follows(registered, monkeypatch):
-    monkeypatch.setattr("midcall.sdk.call.MEDIA_GRACE_S", 0)
-    device, connection = await registered()
-    call = await opened(device, connection)
-    error, over = call.wait_for("error", timeout=5), call.wait_for("disconnect", timeout=5)
-    call._media_lost()
-    assert (await error).code == 53405
-    await over
-    hangup = await connection.expect(signal.Hangup)
-    assert (hangup.call_sid, hangup.message) == (CALL, "the media connection was interrupted")
-
-
-async def test_media_that_ends_just_before_the_hangup_is_no_error(registered):
-    device, connection = await registered()
-    call = await opened(device, connection)
-    seen = listen_to(call)
-    over = call.wait_for("disconnect", timeout=5)
-    call._media_lost()
-    await connection.send(signal.Hangup(call_sid=CALL))
-    await over
-    assert seen == ["disconnect"]

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from midcall.sdk import LevelMeter, RemoteStream, Tone
-from midcall.sdk.audio import LocalStream
-from midcall.sdk.media import MediaPeer
+from midcall.core.client import IceState
+from midcall.sdk import Tone
+from midcall.sdk.ice import Patience
 from midcall.wire import signal
 from support.scripted_server import CALL
 
-
-class Person:
-    """A session that says a tone and listens."""
-
-    def __init__(self, frequency: int, codecs: tuple[str, ...]) -> None:
-        self.voice = LocalStream(Tone(frequency))
-        self.ear = LevelMeter()
-        self.lost = asyncio.Event()
-        remote = RemoteStream()
-        remote.add(self.ear)
-        self.peer = MediaPeer(self.voice, remote, codec_preferences=codecs, on_lost=self.lost.set)
-
-    def description_with_candidates(self) -> str:
-        """As a server sends it: it does not learn of us by our checks."""
-        sdp: str = self.peer._connection.localDescription.sdp
-        return sdp
-
-    async def hears(self, frequency: int) -> None:
-        async with asyncio.timeout(10):
-            await self.ear.until(lambda ear: ear.tone_dbfs(frequency) > -12)
-
-
-@pytest.fixture
-async def person() -> AsyncIterator[Callable[..., Person]]:
-    people: list[Person] = []
-
-    def make(frequency: int, codecs: tuple[str, ...] = ("pcmu", "opus")) -> Person:
-        people.append(Person(frequency, codecs))
-        return people[-1]
-
-    yield make
-    for one in people:
-        await one.peer.close()
+HASTE = Patience(check_s=0.05, answer_s=0.2, disconnected_s=0.4, failed_s=0.6)
 
 
 async def test_an_offer_looks_like_a_browsers(person):
@@ -66,29 +33,29 @@ async def test_two_sessions_hear_each_other_in_the_preferred_codec(person, codec
     await asyncio.gather(caller.hears(660), callee.hears(440))
     assert caller.ear.tone_dbfs(440) < caller.ear.tone_dbfs(660) - 20
     assert (caller.peer.codec(), callee.peer.codec()) == (codec, codec)
+    await caller.is_told(IceState.CONNECTED)
     assert caller.peer.connected
 
     caller.voice.muted = True
     async with asyncio.timeout(10):
         await callee.ear.until(lambda ear: ear.level_dbfs() < -60)
-    assert not caller.lost.is_set()
+    assert caller.states == [IceState.CONNECTED]
 
 
-async def test_the_end_of_the_other_side_is_reported_once_it_is_sure(person):
-    caller, callee = person(440), person(660)
+async def test_the_end_of_the_other_side_is_noticed_because_it_answers_no_more(person):
+    caller, callee = person(440, patience=HASTE), person(660)
     await callee.peer.answer(await caller.peer.offer())
     await caller.peer.apply(callee.description_with_candidates())
     await callee.hears(440)
     await callee.peer.close()
-    async with asyncio.timeout(10):
-        await caller.lost.wait()
+    await caller.is_told(IceState.CONNECTED, IceState.DISCONNECTED, IceState.FAILED)
 
 
 async def test_closing_ones_own_session_is_no_loss(person):
     one = person(440)
     await one.peer.offer()
     await one.peer.close()
-    assert not one.lost.is_set()
+    assert one.states == []
 
 
 @pytest.mark.parametrize(("codec", "rate"), [("pcmu", 8000), ("opus", 48_000)])
@@ -122,5 +89,5 @@ async def test_a_call_tells_how_loud_and_how_good_its_media_is(person, registere
     for event in ("sample", "volume"):
         call.on(event, lambda *_, event=event: events.append(event))
     call.disconnect()
-    await asyncio.gather(call._monitoring, return_exceptions=True)
+    await asyncio.gather(call._media._monitoring, return_exceptions=True)
     assert events == []

@@ -15,10 +15,11 @@ from midcall.sdk.audio import (
     WavFile,
     WavRecorder,
 )
-from midcall.sdk.call import Call, CallerInfo, Message, SentMessage
+from midcall.sdk.call import Call, CallerInfo
 from midcall.sdk.chance import Chance
 from midcall.sdk.device import Device
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, NotSupportedError, SdkError, VoiceError
+from midcall.sdk.messages import Message, SentMessage
 
 __all__ = [
     "AudioSink",

@@ -6,57 +6,28 @@ What a frame or a wish means is decided by `core.client.CallMachine`; this file 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
-
-import msgspec
+from typing import Any, ClassVar, TypeVar
 
 from midcall.core import client as core
 from midcall.core.client import CallState, Direction
+from midcall.core.client_call import CallMachine
+from midcall.core.client_messages import check_digits
 from midcall.core.feedback import check_sdk_feedback
-from midcall.core.messages import JSON, USER_DEFINED
-from midcall.core.registration import Misused
-from midcall.core.sdp import NO_MEDIA_SDP
-from midcall.sdk import insights
+from midcall.core.messages import USER_DEFINED
+from midcall.sdk import insights, messages
 from midcall.sdk.audio import LocalStream, RemoteStream
+from midcall.sdk.conduct import Conduct
 from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, VoiceError
 from midcall.sdk.events import Emitter, Tasks
-from midcall.sdk.monitor import Monitor
+from midcall.sdk.link import Link
+from midcall.sdk.messages import SentMessage
 from midcall.sdk.options import RtcConfiguration
 from midcall.wire import signal
 
-if TYPE_CHECKING:
-    from midcall.sdk.media import MediaPeer
-
 H = TypeVar("H", bound=Callable[..., Any])
-
-MAX_UNHEARD: Final = 1000
-"""Messages kept for a call that nobody listens to yet."""
-
-MEDIA_GRACE_S: Final = 5.0
-"""How long after its media is lost a call waits for a hangup before it ends itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What `messageReceived` and `messageSent` carry.
-
-    Attributes:
-        content: any JSON value.
-        content_type: as the sender said it.
-        message_type: `user-defined-message`.
-        voice_event_sid: the message's `KX…` sid.
-    """
-
-    content: Any
-    content_type: str
-    message_type: str
-    voice_event_sid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,58 +35,6 @@ class CallerInfo:
     """Whether the caller's identity was verified with the highest attestation."""
 
     is_verified: bool
-
-
-class SentMessage(str):
-    """A message's sid, which can also be awaited: for the Message once the server has it, or for a VoiceError."""
-
-    __slots__ = ("_verdict",)
-    _verdict: asyncio.Future[Message]
-
-    def __new__(cls, sid: str, verdict: asyncio.Future[Message]) -> SentMessage:
-        self = super().__new__(cls, sid)
-        self._verdict = verdict
-        return self
-
-    def __await__(self) -> Generator[Any, None, Message]:
-        return asyncio.shield(self._verdict).__await__()
-
-
-class Link(Protocol):
-    """What a call needs from its device."""
-
-    def transmit(self, frame: signal.Frame, *, keep: bool) -> bool:
-        """Send a frame, or keep it for the next socket; whether there is a socket."""
-
-    def transmit_encoded(self, frame: bytes) -> bool:
-        """Send a message's frame if there is a socket; whether there is one."""
-
-    async def publish(self, event: bytes) -> None:
-        """Tell the event gateway; failures are logged only."""
-
-    def mint_message_sid(self) -> str:
-        """A new `KX…`."""
-
-    def now(self) -> datetime:
-        """The time of day."""
-
-    def application(self) -> insights.Application:
-        """Whose device it is."""
-
-    def open_media(self, call: Call) -> MediaPeer | None:
-        """A media session for the call; None for devices without media."""
-
-    def settle(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        """Let cleaning up finish in the background, also while the device is being destroyed."""
-
-    def before_accept(self, call: Call) -> None:
-        """The call is about to be accepted: end the one that is up."""
-
-    def changed(self, call: Call) -> None:
-        """The call's state or sid may have changed."""
-
-    def message_failed(self, call: Call, error: VoiceError) -> None:
-        """A message of the call was refused."""
 
 
 class Call(Emitter):
@@ -155,7 +74,7 @@ class Call(Emitter):
         self,
         link: Link,
         tasks: Tasks,
-        machine: core.CallMachine,
+        machine: CallMachine,
         *,
         connection_id: str,
         parameters: Mapping[str, str],
@@ -172,14 +91,16 @@ class Call(Emitter):
         self._offer = offer
         self._local = local
         self._remote = RemoteStream()
-        self._media: MediaPeer | None = None
         self._rtc_configuration = RtcConfiguration()
-        self._monitoring: asyncio.Task[None] | None = None
-        self._made_at = asyncio.get_running_loop().time()
-        self._mourning: asyncio.TimerHandle | None = None
-        self._outstanding = core.Outstanding()
-        self._verdicts: dict[str, tuple[Message, asyncio.Future[Message]]] = {}
-        self._unheard: deque[Message] = deque(maxlen=MAX_UNHEARD)
+        self._media = Conduct(
+            tasks,
+            tell=self._handle,
+            emit=self.emit,
+            agreed=lambda: self.emit("audio", self._remote),
+            chance=link.fraction,
+        )
+        self._outbox = messages.Outbox()
+        self._unheard = messages.Unheard()
 
     # ------------------------------------------------------------------------------------------------- properties
 
@@ -207,7 +128,7 @@ class Call(Emitter):
     @property
     def codec(self) -> str | None:
         """The codec we send: `PCMU` or `opus`; None without media."""
-        return self._media.codec() if self._media is not None else None
+        return self._media.peer.codec() if self._media.peer is not None else None
 
     @property
     def connect_token(self) -> str | None:
@@ -257,11 +178,11 @@ class Call(Emitter):
 
     def get_local_stream(self) -> LocalStream | None:
         """What we say; None without media."""
-        return self._local if self._media is not None else None
+        return self._local if self._media.peer is not None else None
 
     def get_remote_stream(self) -> RemoteStream | None:
         """What we hear; None without media."""
-        return self._remote if self._media is not None else None
+        return self._remote if self._media.peer is not None else None
 
     def send_digits(self, digits: str) -> None:
         """Send DTMF digits: 0-9, *, # and w (a pause of 500 ms); an empty text sends none.
@@ -271,7 +192,7 @@ class Call(Emitter):
             InvalidStateError: the call is pending or closed, or has no sid yet.
         """
         try:
-            core.check_digits(digits)
+            check_digits(digits)
         except ValueError as error:
             raise InvalidArgumentError(str(error)) from None
         call_sid = self._machine.call_sid
@@ -329,36 +250,24 @@ class Call(Emitter):
             InvalidArgumentError: the arguments cannot make a message.
             InvalidStateError: the call has no sid yet.
         """
-        try:
-            core.check_message(content, message_type, self._machine.call_sid)
-            raw = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-        except Misused as error:
-            raise InvalidStateError(str(error)) from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidArgumentError(str(error)) from None
+        raw = messages.check(content, message_type, self._machine.call_sid)
         assert self._machine.call_sid is not None
-        sid = self._link.mint_message_sid()
-        message = Message(
-            content=content, content_type=content_type or JSON, message_type=message_type, voice_event_sid=sid
+        written = messages.write(
+            content,
+            raw,
+            call_sid=self._machine.call_sid,
+            sid=self._link.mint_message_sid(),
+            message_type=message_type,
+            content_type=content_type,
         )
-        frame = signal.encode(
-            signal.Message(
-                call_sid=self._machine.call_sid,
-                message_sid=sid,
-                message_type=message_type,
-                content_type=message.content_type,
-                content=msgspec.Raw(raw),
-            )
-        )
-        verdict: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._outstanding.sent(sid, frame)
-        self._verdicts[sid] = (message, verdict)
+        sent = self._outbox.add(written)
         self._link.changed(self)  # a closed call has been forgotten, but its message gets a verdict too
-        if self._machine.state is not CallState.RECONNECTING:
-            sent = self._link.transmit_encoded(frame)
-            if not sent and self._machine.state is CallState.CLOSED:
-                self._give_up_messages()
-        return SentMessage(sid, verdict)
+        is_closed = self._machine.state is CallState.CLOSED
+        if is_closed or not self._machine.signalling_lost:
+            transmitted = self._link.transmit_encoded(written.frame)
+            if is_closed and not transmitted:
+                self._outbox.give_up()
+        return sent
 
     def on(self, event: str, handler: H) -> H:
         """Call the handler at each event; see `Emitter.on`."""
@@ -377,7 +286,7 @@ class Call(Emitter):
     def _hand_over(self, event: str) -> None:
         """Give the messages that waited for a listener to the first one."""
         while event == "messageReceived" and self._unheard and self._listened(event):
-            self.emit(event, self._unheard.popleft())
+            self.emit(event, self._unheard.take())
 
     # --------------------------------------------------------------------------------------- what the device reports
 
@@ -388,29 +297,17 @@ class Call(Emitter):
     @property
     def _is_over(self) -> bool:
         """Nothing about this call can come any more."""
-        return self._machine.state is CallState.CLOSED and not self._machine.ignored and not len(self._outstanding)
+        return self._machine.state is CallState.CLOSED and not self._machine.ignored and not len(self._outbox)
 
     @property
     def _awaits_verdicts(self) -> bool:
         """Messages have been sent that the server has not judged."""
-        return len(self._outstanding) > 0
+        return len(self._outbox) > 0
 
     def _place(self, params: str | None) -> None:
         """Send the invite of an outgoing call, after media has made its offer."""
-        self._media = self._link.open_media(self)
-        if self._media is None:
-            self._invite(NO_MEDIA_SDP, params)
-        else:
-            self._tasks.spawn(self._offer_and_invite(self._media, params), "offer of a call")
-
-    async def _offer_and_invite(self, media: MediaPeer, params: str | None) -> None:
-        try:
-            sdp = await media.offer()
-        except Exception as error:
-            self._handle(core.MediaBroke(core.Fault(53400, str(error))))
-            return
-        if self._machine.state is not CallState.CLOSED:
-            self._invite(sdp, params)
+        self._media.peer = self._link.open_media(self)
+        self._media.offer(lambda sdp: self._invite(sdp, params))
 
     def _invite(self, sdp: str, params: str | None) -> None:
         frame = signal.ClientInvite(
@@ -422,56 +319,28 @@ class Call(Emitter):
         self._link.transmit(frame, keep=True)
 
     def _receive(self, frame: signal.Message) -> None:
-        try:
-            content = json.loads(bytes(frame.content))
-        except (ValueError, RecursionError):
+        message = messages.read(frame)
+        if message is None:
             return
-        message = Message(
-            content=content,
-            content_type=frame.content_type,
-            message_type=frame.message_type,
-            voice_event_sid=frame.message_sid,
-        )
         if self._listened("messageReceived"):
             self.emit("messageReceived", message)
         else:
-            self._unheard.append(message)
+            self._unheard.keep(message)
 
     def _acknowledge(self, message_sid: str) -> None:
-        if not self._outstanding.judged(message_sid):
-            return
-        message, verdict = self._verdicts.pop(message_sid)
-        if not verdict.done():
-            verdict.set_result(message)
-        self.emit("messageSent", message)
-        self._link.changed(self)
+        message = self._outbox.acknowledge(message_sid)
+        if message is not None:
+            self.emit("messageSent", message)
+            self._link.changed(self)
 
     def _refuse(self, message_sid: str, error: VoiceError) -> None:
-        if not self._outstanding.judged(message_sid):
-            return
-        self._fail_verdict(message_sid, error)
-        self.emit("error", error)
-        self._link.message_failed(self, error)
-        self._link.changed(self)
-
-    def _fail_verdict(self, message_sid: str, error: VoiceError) -> None:
-        _, verdict = self._verdicts.pop(message_sid)
-        if not verdict.done():
-            verdict.set_exception(error)
-            verdict.exception()  # seen: whoever does not await it has the `error` event
+        if self._outbox.refuse(message_sid, error):
+            self.emit("error", error)
+            self._link.message_failed(self, error)
+            self._link.changed(self)
 
     def _give_up_messages(self) -> None:
-        """Nobody will judge what is still outstanding: the call is over and its socket is gone."""
-        for message_sid in self._outstanding.give_up():
-            self._fail_verdict(message_sid, VoiceError(53001, "the call ended before the server judged the message"))
-
-    def _media_lost(self) -> None:
-        """A server that ends a call may close its media a moment before its `hangup` frame is here."""
-        if self._machine.state is not CallState.CLOSED:
-            self._mourning = asyncio.get_running_loop().call_later(MEDIA_GRACE_S, self._media_gone)
-
-    def _media_gone(self) -> None:
-        self._handle(core.MediaBroke(core.Fault(53405, "the media connection was interrupted")))
+        self._outbox.give_up()
 
     # ------------------------------------------------------------------------------------- what the machine orders
 
@@ -491,21 +360,37 @@ class Call(Emitter):
     def _perform(self, effect: core.CallEffect) -> None:
         match effect:
             case core.StartAnswer():
-                self._start_answer()
+                self._media.peer = self._link.open_media(self)
+                self._media.answer(self._offer)
             case core.ApplyRemote(sdp):
-                self._start_applying(sdp)
+                self._media.apply(sdp)
             case core.StopMedia():
-                self._stop_media()
+                if (peer := self._media.stop()) is not None:
+                    self._link.settle(peer.close(), "closing of a call's media")
+            case core.BeginRestarts():
+                self._media.begin_restarts()
+            case core.RestartAgain():
+                self._media.restart_again()
+            case core.EndRestarts():
+                self._media.end_restarts()
+            case core.OfferRestart():
+                self._media.offer_restart()
+            case core.ApplyRestart(sdp):
+                self._media.apply_restart(sdp)
             case core.SendWaitingMessages():
-                for frame in self._outstanding.frames():
+                for frame in self._outbox.frames():
                     self._link.transmit_encoded(frame)
-            case core.SendAnswer() | core.SendReject() | core.SendHangup() | core.SendResume():
-                # A resume is made anew for every socket; the others must not be lost with one.
-                self._link.transmit(self._frame(effect), keep=not isinstance(effect, core.SendResume))
+            case core.SendResume() | core.SendReinvite():
+                # Each is for one socket: a resume is made anew for the next, and shows the newest description.
+                self._link.transmit(self._frame(effect), keep=False)
+            case core.SendAnswer() | core.SendReject() | core.SendHangup():
+                self._link.transmit(self._frame(effect), keep=True)
             case _:
                 self._emit_effect(effect)
 
-    def _frame(self, effect: core.SendAnswer | core.SendReject | core.SendHangup | core.SendResume) -> signal.Frame:
+    def _frame(
+        self, effect: core.SendAnswer | core.SendReject | core.SendHangup | core.SendResume | core.SendReinvite
+    ) -> signal.Frame:
         call_id = self._machine.call_sid or self._connection_id
         match effect:
             case core.SendAnswer(sdp):
@@ -515,8 +400,9 @@ class Call(Emitter):
             case core.SendHangup(message):
                 return signal.Hangup(call_sid=call_id, message=message)
             case core.SendResume(reconnect):
-                sdp = self._media.current() if self._media is not None else NO_MEDIA_SDP
-                return signal.ClientInvite(call_sid=call_id, sdp=sdp, reconnect=reconnect)
+                return signal.ClientInvite(call_sid=call_id, sdp=self._media.current(), reconnect=reconnect)
+            case core.SendReinvite(sdp):
+                return signal.Reinvite(call_sid=call_id, sdp=sdp)
 
     def _emit_effect(self, effect: core.CallEffect) -> None:
         match effect:
@@ -534,64 +420,14 @@ class Call(Emitter):
                 self.emit("reconnecting", VoiceError(fault.code, fault.message))
             case core.EmitReconnected():
                 self.emit("reconnected")
+            case core.EmitWarning(name):
+                self.emit("warning", name, None)
+            case core.EmitWarningCleared(name):
+                self.emit("warning-cleared", name)
             case core.EmitError(fault):
                 self.emit("error", VoiceError(fault.code, fault.message))
             case _:
                 raise AssertionError(effect)
-
-    def _start_answer(self) -> None:
-        self._media = self._link.open_media(self)
-        if self._media is None:
-            self._handle(core.LocalAnswerMade(NO_MEDIA_SDP))
-        else:
-            self._tasks.spawn(self._answer(self._media), "answer to a call")
-
-    async def _answer(self, media: MediaPeer) -> None:
-        assert self._offer is not None
-        try:
-            sdp = await media.answer(self._offer)
-        except Exception as error:
-            self._handle(core.MediaBroke(core.Fault(53402, str(error))))
-            return
-        self._media_agreed(media)
-        self._handle(core.LocalAnswerMade(sdp))
-
-    def _start_applying(self, sdp: str) -> None:
-        if self._media is None:
-            self._handle(core.RemoteApplied())
-        else:
-            self._tasks.spawn(self._apply(self._media, sdp), "answer from the server")
-
-    async def _apply(self, media: MediaPeer, sdp: str) -> None:
-        try:
-            await media.apply(sdp)
-        except Exception as error:
-            self._handle(core.MediaBroke(core.Fault(53402, str(error))))
-            return
-        self._media_agreed(media)
-        self._handle(core.RemoteApplied())
-
-    def _media_agreed(self, media: MediaPeer) -> None:
-        """Both descriptions are known, of early media too: there is something to hear, and to measure."""
-        if self._machine.state is CallState.CLOSED:
-            return
-        self.emit("audio", self._remote)
-        if self._monitoring is None:
-            now = asyncio.get_running_loop().time()
-            monitor = Monitor(media, self._measured, call_made_at=self._made_at, now=now)
-            self._monitoring = self._tasks.spawn(monitor.run(), "monitor of a call's media")
-
-    def _measured(self, event: str, *arguments: Any) -> None:
-        if self._machine.state is not CallState.CLOSED:
-            self.emit(event, *arguments)
-
-    def _stop_media(self) -> None:
-        if self._monitoring is not None:
-            self._monitoring.cancel()
-        if self._mourning is not None:
-            self._mourning.cancel()
-        if self._media is not None:
-            self._link.settle(self._media.close(), "closing of a call's media")
 
     def __repr__(self) -> str:
         return f"<Call {self.direction} {self._machine.call_sid or self._connection_id} {self.status()}>"

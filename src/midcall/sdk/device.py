@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Unpack
 import aiohttp
 
 from midcall import __version__
-from midcall.core import client as core
 from midcall.core.client import CallState
+from midcall.core.client_call import CallMachine
 from midcall.core.registration import DeviceState
 from midcall.sdk import edges
 from midcall.sdk.audio import LocalStream
@@ -300,7 +300,7 @@ class Device(Emitter):
         call = Call(
             self,
             self._tasks,
-            core.CallMachine.incoming(frame.call_sid, frame.reconnect),
+            CallMachine.incoming(frame.call_sid, frame.reconnect),
             connection_id=self._chance.connection_id(),
             parameters={**frame.parameters, "CallSid": frame.call_sid},
             custom_parameters=dict(signal.decode_invite_params(frame.parameters.get("Params"))),
@@ -337,6 +337,10 @@ class Device(Emitter):
         """The time of day."""
         return self._now()
 
+    def fraction(self) -> float:
+        """A number from [0, 1) by chance."""
+        return self._chance.fraction()
+
     def open_media(self, call: Call) -> MediaPeer | None:
         """A media session for the call, unless this device has none."""
         if not self._with_media:
@@ -347,7 +351,8 @@ class Device(Emitter):
             call._local,
             call._remote,
             codec_preferences=self._options.codec_preferences,
-            on_lost=call._media_lost,
+            on_ice=call._media.ice_changed,
+            rtc_configuration=call._rtc_configuration,
             now=self._now,
         )
 
@@ -380,13 +385,13 @@ class Device(Emitter):
 
     def _new_call(self, params: Mapping[str, object]) -> Call:
         strings = {key: str(value) for key, value in params.items()}
-        return self._outgoing(core.CallMachine.outgoing(), {}, strings)
+        return self._outgoing(CallMachine.outgoing(), {}, strings)
 
     def _taken_call(self, taken: ConnectToken) -> Call:
-        machine = core.CallMachine.outgoing(taken.parameters["CallSid"], taken.reconnect)
+        machine = CallMachine.outgoing(taken.parameters["CallSid"], taken.reconnect)
         return self._outgoing(machine, taken.parameters, taken.custom_parameters)
 
-    def _outgoing(self, machine: core.CallMachine, parameters: Mapping[str, str], custom: Mapping[str, str]) -> Call:
+    def _outgoing(self, machine: CallMachine, parameters: Mapping[str, str], custom: Mapping[str, str]) -> Call:
         connection_id = self._chance.connection_id()
         call = Call(
             self,

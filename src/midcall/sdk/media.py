@@ -18,7 +18,7 @@ from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
     RTCConfiguration,
-    RTCInboundRtpStreamStats,
+    RTCIceServer,
     RTCOutboundRtpStreamStats,
     RTCPeerConnection,
     RTCRemoteInboundRtpStreamStats,
@@ -26,17 +26,22 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from av import AudioFrame, AudioResampler
 
+from midcall.core.client import IceState
 from midcall.core.loudness import Analyser
 from midcall.core.quality import Counters
 from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
 from midcall.sdk.clock import utc_now
+from midcall.sdk.ice import PATIENCE, Patience
 from midcall.sdk.monitor import Look
+from midcall.sdk.options import RtcConfiguration
+from midcall.sdk.restart import Restarts
 
 log = logging.getLogger("midcall.sdk.media")
 
-LOOPBACK: Final = "127.0.0.1"
+DIRECT: Final = RtcConfiguration()
 _CANDIDATES: Final = re.compile(r"^a=(candidate:|end-of-candidates).*\r\n", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"^c=IN IP[46] [^\r\n]+", re.MULTILINE)
 _PORT: Final = re.compile(r"^m=audio \d+ ", re.MULTILINE)
@@ -87,7 +92,9 @@ class MediaPeer:
         remote: RemoteStream,
         *,
         codec_preferences: Sequence[str],
-        on_lost: Callable[[], None],
+        on_ice: Callable[[IceState], None],
+        rtc_configuration: RtcConfiguration = DIRECT,
+        patience: Patience = PATIENCE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Opens no socket yet.
@@ -96,15 +103,17 @@ class MediaPeer:
             local: what to send.
             remote: gets what comes.
             codec_preferences: `pcmu` and `opus`, the wanted one first.
-            on_lost: called once when an established session breaks, or none comes about.
+            on_ice: called with what becomes of the way to the server.
+            rtc_configuration: STUN and TURN servers.
+            patience: how long ICE waits.
             now: the time of day, for the samples' stamps.
         """
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = RTCPeerConnection(_rtc(rtc_configuration))
         self._remote = remote
-        self._on_lost = on_lost
         self._now = now
         self._listener: asyncio.Task[None] | None = None
-        self._closing = self._negotiated = False
+        self._negotiated = False
+        self._current = ""
         self._local = local
         self._voice = _Voice(local)
         self._heard: AudioFrame | None = None
@@ -113,13 +122,12 @@ class MediaPeer:
         self._payload_received = _count_payload(self._connection.getTransceivers()[0].receiver)
         self._connection.getTransceivers()[0].setCodecPreferences(_preferred(codec_preferences))
         self._connection.on("track", self._on_track)
-        self._connection.on("connectionstatechange", self._on_state)
-        _gather_on_loopback_too(self._sender.transport.transport.iceGatherer)
+        self._restarts = Restarts(self._connection, patience=patience, tell=on_ice)
 
     @property
     def connected(self) -> bool:
         """Whether ICE and DTLS are up."""
-        return self._connection.connectionState == "connected"
+        return self._restarts.is_connected
 
     def codec(self) -> str | None:
         """The codec we send, spelled as in statistics (`PCMU`, `opus`); None before it is negotiated."""
@@ -138,25 +146,26 @@ class MediaPeer:
 
     async def counters(self) -> Counters:
         """What was sent and received so far."""
-        sent = received = reported = None
+        sent = reported = None
         for entry in (await self._connection.getStats()).values():
             match entry:
                 case RTCOutboundRtpStreamStats():
                     sent = entry
-                case RTCInboundRtpStreamStats():
-                    received = entry
                 case RTCRemoteInboundRtpStreamStats():
                     reported = entry
-        codecs: list[Any] = self._connection.getTransceivers()[0]._codecs
+        transceiver: Any = self._connection.getTransceivers()[0]
+        rate = transceiver._codecs[0].clockRate if transceiver._codecs else 1
+        # The statistics have only the newest of the streams; a restart begins one more.
+        streams = list(transceiver.receiver._RTCRtpReceiver__remote_streams.values())
         rtt_s = reported.roundTripTime if reported is not None else None
         return Counters(
             bytes_sent=sent.bytesSent if sent is not None else 0,
             packets_sent=sent.packetsSent if sent is not None else 0,
             bytes_received=self._payload_received(),
-            packets_received=received.packetsReceived if received is not None else 0,
-            packets_lost=received.packetsLost if received is not None else 0,
+            packets_received=sum(stream.packets_received for stream in streams),
+            packets_lost=sum(stream.packets_lost for stream in streams),
             # aiortc counts jitter in the codec's clock.
-            jitter_ms=1000 * received.jitter / codecs[0].clockRate if received is not None and codecs else 0.0,
+            jitter_ms=1000 * streams[-1].jitter / rate if streams else 0.0,
             # It is measured with two clocks and may be below nothing, or not be there yet.
             rtt_ms=max(0.0, 1000 * rtt_s) if rtt_s is not None else None,
             codec_name=self.codec(),
@@ -166,42 +175,58 @@ class MediaPeer:
     async def offer(self) -> str:
         """An offer for a call that we place."""
         await self._connection.setLocalDescription(await self._connection.createOffer())
-        return self._description()
+        return self._described()
 
     async def answer(self, offer: str) -> str:
         """Our answer to the server's offer."""
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         await self._connection.setLocalDescription(await self._connection.createAnswer())
-        self._negotiated = True
-        return self._description()
+        self._agreed(offer)
+        return self._described()
 
     async def apply(self, answer: str) -> None:
         """The server's answer to our offer."""
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
-        self._negotiated = True
+        self._agreed(answer)
+
+    async def restart(self) -> str:
+        """An offer that restarts ICE, for a `reinvite`.
+
+        Raises:
+            ConnectionError: there is no address to send from.
+        """
+        self._current = await self._restarts.offer(self._current)
+        return self._current
+
+    async def apply_restart(self, answer: str) -> None:
+        """The server's answer to a restart.
+
+        Raises:
+            ValueError: it cannot be used.
+        """
+        await self._restarts.apply(answer)
 
     def current(self) -> str:
-        """Our description, for a resume."""
-        return self._description()
+        """Our newest description, for a resume."""
+        return self._current
 
     async def close(self) -> None:
         """End the session and its tasks."""
-        self._closing = True
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
         await self._connection.close()
         self._remote.close()
 
-    def _description(self) -> str:
-        """As a browser sends it: candidates are learnt from our checks (reference section 6.2)."""
-        text = _CANDIDATES.sub("", self._connection.localDescription.sdp)
-        return _PORT.sub("m=audio 9 ", _ADDRESS.sub("c=IN IP4 0.0.0.0", text))
+    def _agreed(self, remote: str) -> None:
+        self._negotiated = True
+        self._restarts.negotiated(remote)
 
-    def _on_state(self) -> None:
-        if self._connection.connectionState in ("failed", "closed") and not self._closing:
-            self._closing = True
-            self._on_lost()
+    def _described(self) -> str:
+        """As a browser says it: candidates are learnt from our checks (reference section 6.2)."""
+        text = _CANDIDATES.sub("", self._connection.localDescription.sdp)
+        self._current = _PORT.sub("m=audio 9 ", _ADDRESS.sub("c=IN IP4 0.0.0.0", text))
+        return self._current
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._listener is None:
@@ -262,19 +287,18 @@ def _count_payload(receiver: Any) -> Callable[[], int]:
     return lambda: count
 
 
+def _rtc(wanted: RtcConfiguration) -> RTCConfiguration:
+    """aiortc uses the first STUN and the first TURN server of those given."""
+    servers = [
+        RTCIceServer(urls=list(server.urls), username=server.username, credential=server.credential)
+        for server in wanted.servers
+    ]
+    policy = RTCIceTransportPolicy.RELAY if wanted.relay_only else RTCIceTransportPolicy.ALL
+    return RTCConfiguration(iceServers=servers, iceTransportPolicy=policy)
+
+
 def _preferred(names: Sequence[str]) -> list[Any]:
     capabilities: RTCRtpCapabilities = RTCRtpSender.getCapabilities("audio")
     return [
         codec for name in names for codec in capabilities.codecs if codec.mimeType.lower() == f"audio/{name.lower()}"
     ]
-
-
-def _gather_on_loopback_too(gatherer: Any) -> None:
-    """aioice leaves 127.0.0.1 out, but there the server may be, and without a network there is nothing else."""
-    connection = gatherer._connection
-    gather = connection.get_component_candidates
-
-    async def with_loopback(component: int, addresses: list[str], timeout: int = 5) -> Any:
-        return await gather(component=component, addresses=[*addresses, LOOPBACK], timeout=timeout)
-
-    connection.get_component_candidates = with_loopback

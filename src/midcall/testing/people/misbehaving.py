@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.testing.people.call import PersonCall
 from midcall.testing.people.problems import Unfulfilled, WrongState
 from midcall.wire import signal
@@ -45,8 +44,7 @@ async def _answer_twice(call: PersonCall) -> None:
         raise WrongState(f"{call.id} is {call.status}: only a pending call can be answered")
     call.sdk.accept()
     await call.bell.until(lambda: call.status == "open" or call.is_closed or None, SETTLED_S)
-    media = call.sdk._media
-    sdp = NO_MEDIA_SDP if media is None else media.current()
+    sdp = call.sdk._media.current()
     call.device.transmit(signal.ClientAnswer(call_sid=call.sid, sdp=sdp), keep=False)
 
 

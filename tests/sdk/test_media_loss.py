@@ -1,0 +1,201 @@
+"""Media that is lost and found: calls over a network that is cut, against a real `midcall serve` with its media."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from midcall.folder import Credentials, ServerInfo
+from midcall.sdk import Call, LevelMeter, Tone, conduct, ice
+from midcall.sdk.media import MediaPeer
+from midcall.wire import signal
+from support.lossy_network import Network
+from support.served import World, cut, living, serving
+
+HASTE = ice.Patience(check_s=0.05, answer_s=0.2, disconnected_s=0.4, failed_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerInfo, Credentials]]:
+    with serving(tmp_path_factory.mktemp("server")) as served:
+        yield served
+
+
+class Networks:
+    """One between the caller's media and the server, one between the callee's and the server."""
+
+    def __init__(self) -> None:
+        self.caller, self.callee = Network(), Network()
+
+
+@pytest.fixture
+async def networks(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Networks]:
+    """All media goes by way of them, and loses patience soon."""
+    networks = Networks()
+    place, answer, apply, apply_restart = (
+        MediaPeer.__init__,
+        MediaPeer.answer,
+        MediaPeer.apply,
+        MediaPeer.apply_restart,
+    )
+
+    def hasty(self, *args, **options):
+        place(self, *args, **{**options, "patience": HASTE})
+        self.network = networks.caller
+
+    async def answer_through(self, offer: str) -> str:
+        self.network = networks.callee
+        return await answer(self, await networks.callee.through(offer))
+
+    async def apply_through(self, sdp: str) -> None:
+        await apply(self, await self.network.through(sdp))
+
+    async def apply_restart_through(self, sdp: str) -> None:
+        await apply_restart(self, await self.network.through(sdp))
+
+    monkeypatch.setattr(MediaPeer, "__init__", hasty)
+    monkeypatch.setattr(MediaPeer, "answer", answer_through)
+    monkeypatch.setattr(MediaPeer, "apply", apply_through)
+    monkeypatch.setattr(MediaPeer, "apply_restart", apply_restart_through)
+    yield networks
+    networks.caller.close()
+    networks.callee.close()
+
+
+@pytest.fixture
+async def world(served: tuple[ServerInfo, Credentials], networks: Networks) -> AsyncIterator[World]:
+    async with living(served) as world:
+        world.media = "real"
+        yield world
+
+
+class Talk:
+    """A call in which each end says a tone of its own and listens."""
+
+    def __init__(self, call: Call, rung: Call) -> None:
+        self.call, self.rung = call, rung
+        call.get_local_stream().play(Tone(440))
+        rung.get_local_stream().play(Tone(660))
+        self.events = [watched(call), watched(rung)]
+
+    async def is_heard(self) -> None:
+        """Each end hears the other's tone from now on."""
+        alice, bob = LevelMeter(), LevelMeter()
+        self.call.get_remote_stream().add(alice)
+        self.rung.get_remote_stream().add(bob)
+        async with asyncio.timeout(10):
+            await alice.until(lambda ear: ear.tone_dbfs(660) > -12)
+            await bob.until(lambda ear: ear.tone_dbfs(440) > -12)
+
+
+def watched(call: Call) -> list[object]:
+    """What the call tells of losses, as it comes."""
+    events: list[object] = []
+
+    def note(name: str, *about: object) -> None:
+        if name.startswith("warning"):
+            events.extend([(name, about[0])] if about[0] == "ice-connectivity-lost" else [])
+        else:
+            events.append((name, about[0].code) if name in ("reconnecting", "error") else name)
+
+    for name in ("warning", "warning-cleared", "reconnecting", "reconnected", "disconnect", "error"):
+        call.on(name, lambda *about, name=name: note(name, *about))
+    return events
+
+
+LOST = [("warning", "ice-connectivity-lost"), ("reconnecting", 53405)]
+FOUND = [("warning-cleared", "ice-connectivity-lost"), "reconnected"]
+
+
+async def talking(world: World, **options) -> Talk:
+    talk = Talk(*await world.open(**options))
+    await talk.is_heard()
+    return talk
+
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+async def test_a_call_whose_path_is_cut_finds_another_one_and_both_ends_are_heard_again(world, networks, side):
+    talk = await talking(world)
+    call, network, events = (
+        (talk.call, networks.caller, talk.events[0])
+        if side == "caller"
+        else (talk.rung, networks.callee, talk.events[1])
+    )
+    reconnecting = call.wait_for("reconnecting", timeout=20)
+    network.cut()
+    await reconnecting
+    assert call.status() == "reconnecting"
+    reconnected = call.wait_for("reconnected", timeout=20)
+    network.mend_for_newcomers()
+    await reconnected
+    assert call.status() == "open"
+    await talk.is_heard()
+    assert events == LOST + FOUND
+
+
+async def test_a_call_finds_its_path_a_second_time(world, networks):
+    talk = await talking(world)
+    for _ in range(2):
+        reconnected = talk.call.wait_for("reconnected", timeout=20)
+        networks.caller.cut()
+        await talk.call.wait_for("reconnecting", timeout=20)
+        networks.caller.mend_for_newcomers()
+        await reconnected
+        await talk.is_heard()
+    assert talk.events[0] == 2 * (LOST + FOUND)
+
+
+async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(world, networks):
+    talk = await talking(world)
+    cleared = talk.call.wait_for("warning-cleared", where=lambda name: name == "ice-connectivity-lost", timeout=20)
+    warned = talk.call.wait_for("warning", where=lambda name, _: name == "ice-connectivity-lost", timeout=20)
+    networks.caller.cut()
+    await warned
+    networks.caller.mend()
+    await cleared
+    await talk.is_heard()
+    assert talk.events[0] == [LOST[0], FOUND[0]]
+
+
+async def test_a_call_whose_path_stays_cut_ends_when_it_was_tried_long_enough(world, networks, monkeypatch):
+    monkeypatch.setattr(conduct, "RESTARTS_S", 1.5)  # two tries, of a second each
+    talk = await talking(world)
+    device = world.devices[-1]
+    sent, transmit = [], device.transmit
+    monkeypatch.setattr(device, "transmit", lambda frame, keep: sent.append(frame) or transmit(frame, keep=keep))
+    over, failed = talk.call.wait_for("disconnect", timeout=20), talk.call.wait_for("error", timeout=20)
+    hung_up = talk.rung.wait_for("disconnect", timeout=20)
+    networks.caller.cut()
+    await asyncio.gather(over, failed, hung_up)
+    assert talk.events[0] == [*LOST, "disconnect", ("error", 53405)]
+    assert [type(frame) for frame in sent] == [signal.Reinvite, signal.Reinvite, signal.Hangup]
+    assert sent[-1].message
+    assert talk.call.status() == "closed"
+
+
+async def test_signalling_and_media_that_are_lost_together_come_back_together(world, networks):
+    talk = await talking(world)
+    device = world.devices[-1]
+    device.on("error", lambda error: None)
+    networks.caller.cut()
+    await talk.call.wait_for("reconnecting", where=lambda error: error.code == 53405, timeout=20)
+    reconnected = talk.call.wait_for("reconnected", timeout=20)
+    cut(device)
+    await talk.call.wait_for("reconnecting", where=lambda error: error.code == 53001, timeout=20)
+    networks.caller.mend_for_newcomers()
+    sent = talk.call.send_message("while both were lost")
+    await reconnected
+    assert talk.call.status() == "open"
+    await asyncio.wait_for(sent, 10)
+    await talk.is_heard()
+    assert talk.events[0] == [*LOST, ("reconnecting", 53001), *FOUND]
+
+
+async def test_a_call_that_the_server_ends_tells_of_no_loss_although_its_media_goes_first(world, networks):
+    talk = await talking(world)
+    over = talk.call.wait_for("disconnect", timeout=20)
+    talk.rung.disconnect()
+    await over
+    assert talk.events[0] == ["disconnect"]
