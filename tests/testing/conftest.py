@@ -18,16 +18,17 @@ from support.control import Kit
 
 StartKit = Callable[..., Awaitable[Kit]]
 
-DIAL = '<Response><Dial answerOnBridge="true" timeout="5"><Client>{to}</Client></Dial></Response>'
+DIAL = '<Response><Dial answerOnBridge="true" timeout="1">{noun}</Dial></Response>'
 
 
 @pytest.fixture
 async def voice_url() -> AsyncIterator[str]:
-    """An app that dials the client that `To` names."""
+    """An app that dials the client or the number that `To` names."""
 
     async def voice(request: web.Request) -> web.Response:
-        fields = await request.post()
-        return web.Response(text=DIAL.format(to=fields.get("To", "nobody")), content_type="text/xml")
+        to = str((await request.post()).get("To", "nobody"))
+        noun = f"<Number>{to}</Number>" if to.startswith("+") else f"<Client>{to}</Client>"
+        return web.Response(text=DIAL.format(noun=noun), content_type="text/xml")
 
     application = web.Application()
     application.router.add_post("/voice", voice)

@@ -47,6 +47,7 @@ from midcall.switch.legs import Legs
 from midcall.switch.lines import Lines
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
+from midcall.switch.phones import Phones
 from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.switch.webhooks import Webhooks
@@ -148,14 +149,23 @@ class App:
             first_sequence=settings.first_sequence,
         )
         self.lines = Lines(self.legs, self.numbers, self.clock)
+        self.phones = Phones()
         self.calls = Calls(
             store=self.store,
             legs=self.legs,
-            rooms=Rooms(self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy),
+            rooms=Rooms(
+                self.legs,
+                store=self.store,
+                media=self.media,
+                clock=self.clock,
+                entropy=self.entropy,
+                phones=self.phones,
+            ),
             numbers=self.numbers,
             clock=self.clock,
             entropy=self.entropy,
             trace=self.trace,
+            phones=self.phones,
             resume_floor_s=settings.resume_window,
         )
         self.hub.attach(self.calls, self.bus)

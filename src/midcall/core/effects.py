@@ -123,6 +123,13 @@ class StopEcho:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayDigits:
+    """Send digits to the leg's client."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
 class CloseMedia:
     pass
 
@@ -245,6 +252,7 @@ LegEffect = (
     | StopSound
     | StartEcho
     | StopEcho
+    | PlayDigits
     | CloseMedia
     | InviteDevices
     | ShowRinging

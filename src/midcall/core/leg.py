@@ -24,6 +24,7 @@ from midcall.core.effects import (
     LegEffect,
     Note,
     OfferMedia,
+    PlayDigits,
     RaiseAlert,
     Report,
     Ringback,
@@ -61,8 +62,9 @@ class Leg:
 
     Attributes:
         call: the row that REST shows.
-        identity: of the SDK client on this leg.
+        identity: of the SDK client on this leg, or of the client that is a phone (`switch.phones`).
         line: of a leg without an SDK client.
+        digits: what is sent after the answer to a client that is a phone.
         script: the leg's own TwiML; a child, which is only bridged, has none until REST redirects it.
         whisper: TwiML that a child runs after its answer and before the bridge.
         custom: parameters the client gave (placed legs), or that it is shown (rung legs).
@@ -83,6 +85,7 @@ class Leg:
     call: Call
     identity: str | None
     line: Line | None = None
+    digits: str = ""
     script: Script | None = None
     whisper: Script | None = None
     custom: list[tuple[str, str]] = field(default_factory=list)
@@ -266,6 +269,8 @@ class Leg:
         yield media
         yield from self.pick_up(now)
         yield ShowTaken(device)
+        if self.digits:
+            yield PlayDigits(self.digits)
         yield from self.go_on(now)
 
     def go_on(self, now: float) -> Iterator[LegEffect]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,9 @@ _PRAGMAS: Final = """
     PRAGMA secure_delete = ON;
     PRAGMA journal_size_limit = 16777216;
 """
+Listener = Callable[[TraceEvent], None]
+"""Is told of each event as it is recorded; the test kit puts what people did in order with it."""
+
 _detail: Final = msgspec.json.Decoder(dict[str, object])
 
 
@@ -53,9 +56,12 @@ class MemoryTrace:
         self._events: deque[TraceEvent] = deque(maxlen=capacity)
         self.insights = MemoryInsights(capacity)
         """What clients tell, as lossy as the trace."""
+        self.listener: Listener | None = None
 
     def record(self, event: TraceEvent) -> None:
         self._events.append(event)
+        if self.listener is not None:
+            self.listener(event)
 
     async def timeline(
         self, account: AccountSid, leg: CallSid, limit: int, *, kinds: Collection[str] = ()
@@ -90,6 +96,7 @@ class SqliteTrace:
         self._waiting: list[TraceEvent] = []
         self._writing: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.listener: Listener | None = None
         self.dropped = 0
         """Events lost since the start."""
 
@@ -119,6 +126,8 @@ class SqliteTrace:
 
     def record(self, event: TraceEvent) -> None:
         """Keep the event, if there is room for it. Never raises and never waits."""
+        if self.listener is not None:
+            self.listener(event)
         if len(self._waiting) >= self._capacity:
             self._drop(1)
             return

@@ -20,6 +20,7 @@ from midcall.core.twiml import MAX_IDENTITY_CHARS
 from midcall.ports import Clock, DeviceId, Entropy, Store, Trace
 from midcall.switch.legs import Legs
 from midcall.switch.numbers import Numbers
+from midcall.switch.phones import Phones
 from midcall.switch.rooms import Rooms
 from midcall.switch.scripts import given_by, instructions, message_callback_of, reporting_of, script_of
 
@@ -106,12 +107,14 @@ class Calls:
         clock: Clock,
         entropy: Entropy,
         trace: Trace | None = None,
+        phones: Phones | None = None,
         resume_floor_s: float = 30.0,
     ) -> None:
         self._store = store
         self._legs = legs
         self._rooms = rooms
         self._numbers = numbers
+        self._phones = phones or Phones()
         self._clock = clock
         self._entropy = entropy
         self._trace = trace
@@ -125,6 +128,9 @@ class Calls:
             Refused: APPLICATION_NOT_FOUND, APPLICATION_WITHOUT_URL, SERVER_STOPPING, STORE_UNAVAILABLE.
         """
         self._check_open()
+        phone = self._phones.number_of(placed.account_sid, placed.identity)
+        if phone is not None:
+            return await self._begin(await self._by_phone(placed, phone))
         application = await self._store.application(placed.account_sid, placed.application_sid)
         if application is None:
             raise Refused(errors.APPLICATION_NOT_FOUND)
@@ -158,6 +164,42 @@ class Calls:
         )
         return await self._begin(leg)
 
+    async def _by_phone(self, placed: Placed, phone: str) -> Leg:
+        """The inbound leg of the number that a phone calls; its client is at the leg's own end."""
+        number = numbers.parse(dict(placed.parameters).get("To", ""))
+        destination = None if number is None else await self._numbers.destination(placed.account_sid, number)
+        if number is None or destination is None or not destination.voice.voice_url:
+            raise Refused(
+                errors.CALLEE_UNAVAILABLE, f"{number or 'what was dialled'} is no number that anybody answers"
+            )
+        script, reporting = given_by(destination.voice)
+        application, now = destination.application, self._clock.now()
+        call = Call(
+            sid=placed.sid,
+            account_sid=placed.account_sid,
+            parent_sid=None,
+            direction=Direction.INBOUND,
+            from_=phone,
+            to=number,
+            status=Status.RINGING,
+            sdk_leg=False,
+            created_at=now,
+            updated_at=now,
+            started_at=now,
+            application_sid=None if application is None else application.sid,
+            phone_number_sid=destination.number.sid,
+        )
+        return Leg(
+            call=call,
+            identity=placed.identity,
+            script=script,
+            reporting=reporting,
+            message_callback=message_callback_of(application),
+            offer=placed.offer,
+            holder=placed.device,
+            resume_window_s=max(placed.resume_window_s, self._resume_floor_s),
+        )
+
     async def create(self, new: NewCall) -> Call:
         """Create a call by REST; stored and queued when this returns.
 
@@ -167,9 +209,16 @@ class Calls:
         self._check_open()
         caller = new.caller_id or new.from_
         number = numbers.parse(new.to)
-        identity, custom = (None, []) if number is not None else _client_of(new.to)
-        if number is not None:
+        identity: str | None
+        custom: list[tuple[str, str]] = []
+        line: Line | None = None
+        if number is None:
+            identity, custom = _client_of(new.to)
+        else:
+            identity = self._phones.client_of(new.account_sid, number)
             caller = _caller_by_phone(caller)
+            if identity is None:
+                line = Line(other=self._new_sid(), digits=new.send_digits)
         application = await self._application(new)
         script, reporting = instructions(new) if application is None else given_by(application)
         stir_status = await self._numbers.stir_status(new.account_sid, caller)
@@ -191,7 +240,8 @@ class Calls:
         leg = Leg(
             call=call,
             identity=identity,
-            line=None if number is None else Line(other=self._new_sid(), digits=new.send_digits),
+            line=line,
+            digits=new.send_digits if line is None else "",
             script=script,
             custom=custom,
             reporting=reporting,

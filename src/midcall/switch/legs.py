@@ -26,6 +26,7 @@ from midcall.core.effects import (
     Note,
     OfferMedia,
     OpenDial,
+    PlayDigits,
     RaiseAlert,
     Report,
     Ringback,
@@ -67,6 +68,7 @@ from midcall.ports import (
     OfferReady,
     Part,
     PlayRingback,
+    SendDigits,
     StatusLane,
     Store,
     Terminate,
@@ -325,6 +327,8 @@ class Legs:
                 self._media.do(Join(leg=sid, other=sid))
             case StopEcho():
                 self._media.do(Part(leg=sid, other=sid))
+            case PlayDigits(digits):
+                self._media.do(SendDigits(leg=sid, digits=digits))
             case CloseMedia():
                 self._media.do(CloseMediaCommand(leg=sid))
             case InviteDevices(devices, sdp):

@@ -20,6 +20,7 @@ from midcall.core.twiml import Noun, Number
 from midcall.ports import Clock, Entropy, Join, Media, Part, SendDigits, Store, Transition
 from midcall.switch.actors import Actors
 from midcall.switch.legs import Legs
+from midcall.switch.phones import Phones
 
 _decoder: Final = msgspec.json.Decoder(DialRoom)
 
@@ -35,13 +36,22 @@ class Rooms:
     """All live rooms of this node."""
 
     def __init__(
-        self, legs: Legs, *, store: Store, media: Media, clock: Clock, entropy: Entropy, forgetful: bool = False
+        self,
+        legs: Legs,
+        *,
+        store: Store,
+        media: Media,
+        clock: Clock,
+        entropy: Entropy,
+        phones: Phones | None = None,
+        forgetful: bool = False,
     ) -> None:
         self._legs = legs
         self._store = store
         self._media = media
         self._clock = clock
         self._entropy = entropy
+        self._phones = phones or Phones()
         self.actors: Actors[DialRoom, events.DialEvent, DialEffect] = Actors(self, store, clock, forgetful=forgetful)
         legs.on_dial = self.open
         legs.on_room_event = self.actors.post
@@ -95,12 +105,14 @@ class Rooms:
             time_limit_s=dial.time_limit_s,
             dialed_by=dial.room,
         )
-        if isinstance(noun, Number):
+        if not isinstance(noun, Number):
+            child.identity, child.custom = noun.identity, list(noun.parameters)
+        elif (phone := self._phones.client_of(call.account_sid, noun.number)) is not None:
+            child.identity, child.digits = phone, noun.send_digits
+        else:
             other, beside = self._new_sid(), 1 if dial.sequential else _phones(dial)
             before = parent.line or Line(other=other, hops=0)
             child.line = before.passed_on(other, beside=beside, digits=noun.send_digits)
-        else:
-            child.identity, child.custom = noun.identity, list(noun.parameters)
         return child
 
     def _new_sid(self) -> CallSid:

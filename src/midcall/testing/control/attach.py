@@ -9,6 +9,7 @@ from midcall.app.assembly import App
 from midcall.app.process import Running
 from midcall.core.sids import AccountSid, CallSid
 from midcall.testing.control.edge import Edge
+from midcall.testing.control.endpoints import Endpoints
 from midcall.testing.control.people import PeopleRoutes
 from midcall.testing.people.everybody import Everybody, Town
 from midcall.testing.people.story import timeline
@@ -22,6 +23,8 @@ class Control:
         self._app = app
         edge = Edge(app.web.router, app.accounts, self.story)
         PeopleRoutes(self.everybody, app, edge).add()
+        self._endpoints = Endpoints(self.everybody, app, edge)
+        self._endpoints.add()
 
     async def story(self, account: AccountSid, call: CallSid | None) -> str:
         """What happened, as text."""
@@ -30,6 +33,7 @@ class Control:
 
     async def close(self) -> None:
         """Let all people leave."""
+        self._endpoints.close()
         await self.everybody.close()
 
 

@@ -44,6 +44,23 @@ class NewToken(Body, frozen=True, kw_only=True):
     params: dict[Annotated[str, Meta(max_length=256)], str] = {}
 
 
+class EndpointForm(Body, frozen=True, kw_only=True):
+    """A recorder, or what changes of it."""
+
+    name: Name | None = None
+    twiml: Annotated[str, Meta(max_length=65_536)] | None = None
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    body: Any = msgspec.UNSET
+    behaviour: Any = msgspec.UNSET
+
+
+class ExpectRequest(Body, frozen=True, kw_only=True):
+    fields: dict[str, Any] | None = None
+    path: Annotated[str, Meta(max_length=2_048)] | None = None
+    method: Literal["GET", "POST", "PUT", "DELETE"] | None = None
+    timeout: Duration | None = None
+
+
 class Token(msgspec.Struct, frozen=True):
     token: str
     identity: str | None

@@ -14,13 +14,13 @@ from weakref import WeakValueDictionary
 import aiohttp
 
 from midcall.app.assembly import App
-from midcall.core import sids, tokens
+from midcall.core import numbers, sids, tokens
 from midcall.core.accounts import ApiKey
 from midcall.core.sids import AccountSid, ApplicationSid, CallSid, KeySid
 from midcall.media.labels import Kind, Labels
 from midcall.media.none import NoneEngine
 from midcall.media.router import MediaRouter
-from midcall.ports import PageRequest
+from midcall.ports import PageRequest, TraceEvent
 from midcall.sdk import Device
 from midcall.sdk.chance import Chance
 from midcall.testing.people.actions import Step
@@ -103,6 +103,7 @@ class Everybody:
         self._calls: WeakValueDictionary[str, PersonCall] = WeakValueDictionary()
         self._unclaimed: OrderedDict[CallSid, list[tuple[Kind, str]]] = OrderedDict()
         self._doer = Doer(self.labels, longest_s=town.longest_s)
+        app.trace.listener = self._on_trace
         if self.labels is not None:
             self.labels.on_heard = self._on_heard
             self.labels.on_bridged = self._on_bridged
@@ -137,6 +138,10 @@ class Everybody:
     ) -> Person:
         """Make a person; it is registered when this returns.
 
+        Args:
+            identity: of its client; the name, when left out.
+            number: in E.164, of a person with a phone instead of a client.
+
         Raises:
             WrongState: somebody has that name.
             Unusable, TooMany, Unfulfilled.
@@ -146,38 +151,69 @@ class Everybody:
             raise WrongState(f"there is a person {name!r} already")
         if len(people.persons) + len(people.arriving) >= MAX_PEOPLE:
             raise TooMany(f"an account has at most {MAX_PEOPLE} people")
-        if number is not None:
-            raise Unusable("people with numbers are not there yet")
         if media == "real" and not self.has_media:
             raise Unusable("this server has no media, so people speak labels: leave media out, or say none")
-        identity = identity or name
-        if not tokens.is_identity(identity):
+        if number is not None and identity is not None:
+            raise Unusable("a person has an identity or a number: a phone is no client of the app")
+        if not tokens.is_identity(identity or name):
             raise Unusable(f"{identity!r} has characters that no client's identity may have")
         people.arriving.add(name)
         try:
-            token = await self.token(account, identity)
-            chosen: Literal["real", "none"] = media or ("real" if self.has_media else "none")
-            person = Person(
-                name,
-                identity=identity,
-                number=None,
-                media=chosen,
-                make_device=lambda: self._device(token, chosen),
-                doer=self._doer,
-                journal=people.journal,
-                on_call=on_call,
-                on_sid=self._on_sid,
-            )
-            self._keep_token_fresh(account, identity, person)
+            client = (identity or name) if number is None else await self._plug_in(account, number)
             try:
-                await person.register()
+                person = await self._arrive(people, name, client, number, media, on_call)
             except BaseException:
-                await person.leave()
+                self._unplug(account, number)
                 raise
         finally:
             people.arriving.discard(name)
         people.persons[name] = person
         return person
+
+    async def _arrive(
+        self,
+        people: People,
+        name: str,
+        client: str,
+        number: str | None,
+        media: Literal["real", "none"] | None,
+        on_call: Sequence[Step],
+    ) -> Person:
+        token = await self.token(people.account, client)
+        chosen: Literal["real", "none"] = media or ("real" if self.has_media else "none")
+        person = Person(
+            name,
+            identity=client if number is None else None,
+            number=number,
+            media=chosen,
+            make_device=lambda: self._device(token, chosen),
+            doer=self._doer,
+            journal=people.journal,
+            on_call=on_call,
+            on_sid=self._on_sid,
+        )
+        self._keep_token_fresh(people.account, client, person)
+        try:
+            await person.register()
+        except BaseException:
+            await person.leave()
+            raise
+        return person
+
+    async def _plug_in(self, account: AccountSid, number: str) -> str:
+        """Identity of a phone's client."""
+        if not numbers.is_e164(number):
+            raise Unusable(f"{number[:32]!r} is no number in E.164 format, like +14155550100")
+        if await self._app.store.phone_number_of(account, number) is not None:
+            raise WrongState(f"{number} is a number of the account; a person's phone has one of its own")
+        try:
+            return self._app.phones.plug_in(account, number)
+        except ValueError as error:
+            raise WrongState(str(error)) from None
+
+    def _unplug(self, account: AccountSid, number: str | None) -> None:
+        if number is not None:
+            self._app.phones.unplug(account, number)
 
     async def remove(self, account: AccountSid, name: str) -> None:
         """Let a person leave; its calls end.
@@ -188,22 +224,27 @@ class Everybody:
         people = self.of(account)
         person = people.person(name)
         del people.persons[name]
-        await person.leave()
+        await self._leave(account, person)
 
     async def remove_all(self, account: AccountSid) -> None:
         """Let all people of an account leave."""
         people = self.of(account)
         persons, people.persons = list(people.persons.values()), {}
-        await asyncio.gather(*(person.leave() for person in persons))
+        await asyncio.gather(*(self._leave(account, person) for person in persons))
 
     async def close(self) -> None:
         """Let all people leave."""
         for account in list(self._accounts):
             await self.remove_all(account)
+        self._app.trace.listener = None
         if self.labels is not None:
             self.labels.on_heard = None
         if self._session is not None and self._session is not self.town.session:
             await self._session.close()
+
+    async def _leave(self, account: AccountSid, person: Person) -> None:
+        await person.leave()
+        self._unplug(account, person.number)
 
     # tokens
 
@@ -288,7 +329,12 @@ class Everybody:
             now=lambda: datetime.fromtimestamp(self._app.clock.now(), UTC),
         )
 
-    # what legs hear
+    # what the server tells
+
+    def _on_trace(self, event: TraceEvent) -> None:
+        """Only accounts that have, or had, people keep what the server says."""
+        if event.leg_sid is not None and event.account_sid in self._accounts:
+            self._accounts[event.account_sid].journal.trace(event)
 
     def _on_sid(self, call: PersonCall) -> None:
         assert call.sid is not None

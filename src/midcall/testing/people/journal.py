@@ -1,4 +1,4 @@
-"""What people did and saw, in order, and a bell that wakes whoever waits for more of it."""
+"""What people did and saw, and what the server traced meanwhile, in order; and a bell for whoever waits for more."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from midcall.core.sids import CallSid
+from midcall.ports import TraceEvent
+
 T = TypeVar("T")
 
-MAX_ENTRIES: Final = 10_000
+MAX_ENTRIES: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -23,11 +26,10 @@ class CallName:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a timeline.
+    """A person's line of a timeline.
 
     Attributes:
         at: epoch seconds, by the server's clock.
-        who: a person's name, or `server`.
         call: which call it is about.
     """
 
@@ -39,21 +41,47 @@ class Entry:
 
 
 class Journal:
-    """The entries of an account's people; the oldest ones fall out."""
+    """The lines of an account, of its people and of the server, in the order in which they came.
+
+    Time alone would not order them: in virtual time much happens at the same moment. The oldest fall out.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        self._lines: deque[Entry | TraceEvent] = deque(maxlen=MAX_ENTRIES)
+        self._complete_since = now()
 
     def note(
         self, who: str, what: str, detail: Mapping[str, Any] | None = None, *, call: CallName | None = None
     ) -> None:
-        """Write a line; details that are None are left out."""
+        """Write a person's line; details that are None are left out."""
         told = {name: value for name, value in (detail or {}).items() if value is not None}
-        self._entries.append(Entry(self._now(), who, what, told, call))
+        self._keep(Entry(self._now(), who, what, told, call))
 
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
+    def trace(self, event: TraceEvent) -> None:
+        """Write a line of the server."""
+        self._keep(event)
+
+    def _keep(self, line: Entry | TraceEvent) -> None:
+        if len(self._lines) == MAX_ENTRIES:
+            self._complete_since = self._lines[1].at
+        self._lines.append(line)
+
+    def __iter__(self) -> Iterator[Entry | TraceEvent]:
+        return iter(self._lines)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The people's lines."""
+        return [line for line in self._lines if isinstance(line, Entry)]
+
+    def has_all_of(self, leg: CallSid, events: list[TraceEvent]) -> bool:
+        """Whether these events of a leg are all here."""
+        return not events or events[0].at > self._complete_since or _count(self._lines, leg) >= len(events)
+
+
+def _count(lines: deque[Entry | TraceEvent], leg: CallSid) -> int:
+    return sum(isinstance(line, TraceEvent) and line.leg_sid == leg for line in lines)
 
 
 class Bell:

@@ -15,7 +15,7 @@ from midcall.testing.people.actions import Misbehave, Step
 from midcall.testing.people.call import PersonCall
 from midcall.testing.people.doing import TIMEOUT_S, Answer, Doer
 from midcall.testing.people.journal import Bell, Journal
-from midcall.testing.people.problems import Problem, TooMany, Unfulfilled, Unknown, WrongState
+from midcall.testing.people.problems import Problem, TooMany, Unfulfilled, Unknown, Unusable, WrongState
 from midcall.testing.people.rules import spoken
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,9 @@ MAX_CALLS: Final = 1_000
 """Calls that a person remembers; the oldest that are over are forgotten."""
 
 CURRENT: Final = "current"
+
+SDK_ONLY: Final = frozenset({"send_message", "expect_message", "feedback"})
+"""What needs a client of the Voice SDK."""
 
 
 class PersonView(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +156,8 @@ class Person:
             WrongState: it has a call already.
             Unfulfilled: its client has no connection.
         """
+        if self.number is not None and params.keys() != {"To"}:
+            raise Unusable(f"{self.name} has a phone: it calls a number (to) and sends no parameters")
         ends = self.number or f"client:{self.identity}", params.get("To", "")
         self._journal.note(self.name, "calls", params)
         try:
@@ -195,6 +200,8 @@ class Person:
         if call.script_error is not None and not call.script_error_told:
             call.script_error_told = True
             raise Unfulfilled(f"the script of {call.id} failed: {call.script_error}", call_sid=call.sid)
+        if self.number is not None and action in SDK_ONLY:
+            raise Unusable(f"{self.name} has a phone, and no phone can {action.replace('_', ' ')}")
         return await self._doer.do(call, action, arguments)
 
     # what the client tells

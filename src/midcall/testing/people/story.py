@@ -46,26 +46,32 @@ async def timeline(app: App, journal: Journal, account: AccountSid, call: CallSi
     """The story of a call and all legs that belong to it; without a call, of all that people did.
 
     Args:
-        journal: of the account's people.
+        journal: of the account.
     """
-    entries = list(journal)
+    entries = journal.entries
     if call is None:
         roots = [CallSid(sid) for sid in dict.fromkeys(_sid_of(entry) for entry in entries) if sid is not None]
         legs = await _related(app, account, roots[-MAX_LEGS:])
+        told = set(map(id, entries))
     else:
         legs = await _related(app, account, [call])
         there = {entry.who for entry in entries if _sid_of(entry) in legs}
-        entries = [entry for entry in entries if _sid_of(entry) in legs or (entry.call is None and entry.who in there)]
-    lines = [_of_person(entry) for entry in entries]
-    lines += [_of_server(event) for events in legs.values() for event in events]
-    lines.sort(key=lambda line: line.at)
+        told = {id(entry) for entry in entries if _sid_of(entry) in legs or (entry.call is None and entry.who in there)}
+    noted = {leg for leg, events in legs.items() if journal.has_all_of(leg, events)}
+    lines = [
+        _of_server(line) if isinstance(line, TraceEvent) else _of_person(line)
+        for line in journal
+        if (line.leg_sid in noted if isinstance(line, TraceEvent) else id(line) in told)
+    ]
+    lines += [_of_server(event) for leg, events in legs.items() if leg not in noted for event in events]
+    lines.sort(key=lambda line: line.at)  # what has the same time keeps its order
     names = {entry.call.sid: entry.call.id for entry in entries if entry.call is not None and entry.call.sid}
     return Timeline(entries=lines, text=text_of(lines, names))
 
 
-async def _related(app: App, account: AccountSid, roots: Sequence[CallSid]) -> dict[CallSid, Sequence[TraceEvent]]:
+async def _related(app: App, account: AccountSid, roots: Sequence[CallSid]) -> dict[CallSid, list[TraceEvent]]:
     """Traces of legs, of the legs that they dialled or were dialled by, and of those at the other end of a line."""
-    found: dict[CallSid, Sequence[TraceEvent]] = {}
+    found: dict[CallSid, list[TraceEvent]] = {}
     waiting = list(roots)
     while waiting and len(found) < MAX_LEGS:
         leg = waiting.pop(0)
@@ -74,7 +80,7 @@ async def _related(app: App, account: AccountSid, roots: Sequence[CallSid]) -> d
         row = await app.store.call(account, leg)
         if row is None:
             continue
-        found[leg] = events = await app.trace.timeline(account, leg, MAX_EVENTS)
+        found[leg] = events = list(await app.trace.timeline(account, leg, MAX_EVENTS))
         if row.parent_sid is not None:
             waiting.append(row.parent_sid)
         children = await app.store.calls(account, CallFilter(parent_sid=leg), PageRequest(size=MAX_LEGS))
