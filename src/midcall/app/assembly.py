@@ -52,7 +52,7 @@ from midcall.switch.replays import Replays
 from midcall.switch.rooms import Rooms
 from midcall.switch.webhooks import Webhooks
 from midcall.telemetry import Metrics
-from midcall.webhooks.dispatcher import Dispatcher
+from midcall.webhooks.dispatcher import SWEEP_S, Dispatcher
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
 
@@ -71,6 +71,7 @@ class Parts:
         entropy: makes sids, secrets, and the jitter of retries.
         sender: reaches customers' servers. The server closes it, as it does store, trace and media.
         measures_lag: look four times a second how late the loop is.
+        sweep_s: how often the store is searched for deliveries that a nudge should have told of, and did not.
     """
 
     clock: Clock
@@ -80,6 +81,7 @@ class Parts:
     trace: MemoryTrace | SqliteTrace
     media: Media
     measures_lag: bool = True
+    sweep_s: float = SWEEP_S
 
     @classmethod
     def of(cls, settings: Settings, folder: Folder) -> Parts:
@@ -126,7 +128,14 @@ class App:
             store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=_limits(settings)
         )
         self.dispatcher = Dispatcher(
-            self.store, self.sender, self.bus, self.clock, self.trace, self.entropy, encoding=_encoding(settings)
+            self.store,
+            self.sender,
+            self.bus,
+            self.clock,
+            self.trace,
+            self.entropy,
+            encoding=_encoding(settings),
+            sweep_s=parts.sweep_s,
         )
         self.hub = Hub(
             messages=self.messages,

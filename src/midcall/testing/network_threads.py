@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+import aiohttp
+
 from midcall.testing.network import LOOPBACK
 from midcall.testing.network_tls import PretendedObject, PretendedSocket
 
@@ -183,6 +185,8 @@ def patched_for_threads(loop: VirtualLoop) -> Iterator[None]:
             (socket, "getaddrinfo", getaddrinfo),
             (ssl.SSLContext, "wrap_socket", wrap_socket),
             (ssl.SSLContext, "wrap_bio", wrap_bio),
+            # With aiodns installed, aiohttp would ask real name servers.
+            (aiohttp.connector, "DefaultResolver", aiohttp.ThreadedResolver),
         ):
             held.enter_context(mock.patch.object(owner, name, ours))
         held.enter_context(_without_proxies())

@@ -35,18 +35,20 @@ from midcall.core.vendor import DOMAIN
 from midcall.folder import Credentials, ServerInfo
 from midcall.media import make_media
 from midcall.ports import Timer
+from midcall.sdk import Chance, Device
 from midcall.settings import Settings
 from midcall.storage.memory import MemoryStore
 from midcall.storage.trace import MemoryTrace
-from midcall.testing.loop import EverybodyWaits, VirtualLoop, run
+from midcall.testing.loop import START, EverybodyWaits, VirtualLoop, run
 from midcall.testing.network import LOOPBACK, MemoryServer, Network
 from midcall.testing.network_tls import PRETENDED
 from midcall.testing.virtual_apps import served
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
 
-__all__ = ["EverybodyWaits", "LoopClock", "VirtualLoop", "VirtualServer", "run", "running_loop", "server"]
+__all__ = ["START", "EverybodyWaits", "LoopClock", "VirtualLoop", "VirtualServer", "run", "running_loop", "server"]
 
+SWEEP_S: Final = 60.0
 HTTP_PORT: Final = 8080
 HTTPS_PORT: Final = 8443
 
@@ -86,6 +88,8 @@ class VirtualServer:
         self.https_url: str = running.info.https_url
         self.signal_url = self.http_url.replace("http://", "ws://", 1) + "/signal"
         self.network: Network = loop.network
+        self._seed = seed
+        self._devices = 0
         self.chance = random.Random(f"{seed}/clients")  # noqa: S311 - decided by the seed, on purpose
         self._held = held
         self._loop = loop
@@ -113,6 +117,18 @@ class VirtualServer:
         application = await self.app.store.application(account, sid)
         assert application is not None
         await self.app.store.put_application(replace(application, voice_url=url))
+
+    def device(self, identity: str, *, token: str | None = None, **options: Any) -> Device:
+        """A client without media for this server; what it draws is decided by the seed and how many came before it.
+
+        Args:
+            token: instead of a fresh one that lives for an hour.
+            options: of `Device`.
+        """
+        self._devices += 1
+        chance = Chance.seeded(f"{self._seed}/device {self._devices}")
+        chosen: dict[str, Any] = {"url": self.signal_url, "media": "none", "chance": chance, **options}
+        return Device(token or self.token(identity), **chosen)
 
     def token(self, identity: str, *, ttl_s: int = 3600, incoming: bool = True) -> str:
         """An access token for a client, as the helper libraries make them."""
@@ -197,7 +213,9 @@ def _parts(loop: VirtualLoop, seed: int | str) -> Parts:
         store=MemoryStore(),
         trace=MemoryTrace(),
         media=make_media("none"),
-        measures_lag=False,  # an idle loop is never late here, and asking four times a second fills hours
+        # Routine that finds nothing here fills hours of virtual time: the loop is never late, and no nudge is lost.
+        measures_lag=False,
+        sweep_s=SWEEP_S,
     )
 
 

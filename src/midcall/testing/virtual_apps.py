@@ -6,6 +6,7 @@ threads, which hold up the clock while they work.
 
 from __future__ import annotations
 
+import errno
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -128,12 +129,17 @@ async def _uvicorn(app: Any, network: Network, host: str) -> AsyncIterator[None]
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup()
+    address = network.name(host)
+    if not network.is_free((address, HTTP)):
+        raise OSError(errno.EADDRINUSE, f"another application is served at {host} already")
+    try:
+        await server.startup()
+    except SystemExit:  # which is how newer releases say it
+        server.should_exit = True
     if server.should_exit:
         raise AppFailed(f"the application for {host} did not start; its log says why")
-    address = (network.name(host), HTTPS)
     (plain,) = server.servers
-    plain.listen(network.listener(host, HTTP)[1].make, address, secure=PRETENDED)  # type: ignore[attr-defined]
+    plain.listen(network.listener(host, HTTP)[1].make, (address, HTTPS), secure=PRETENDED)  # type: ignore[attr-defined]
     try:
         yield
     finally:
