@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any, Final
 
+_NUMBERED: Final = re.compile(r"Task-\d+")
+_INSTALLED: Final = re.compile(r".*/(site-packages|lib/python3\.\d+)/")
 SHOWN_TASKS: Final = 20
 SHOWN_FRAMES: Final = 3
 _WAITING_FILES: Final = ("/threading.py", "/queue.py", "/concurrent/futures/_base.py", "/concurrent/futures/thread.py")
@@ -24,10 +28,17 @@ class EverybodyWaits(AssertionError):
 def describe_tasks(tasks: Iterable[asyncio.Task[Any]], main: object) -> str:
     """The tasks that wait, the main one first, each with the innermost lines of its stack."""
     ordered = sorted(tasks, key=lambda task: (task is not main, task.get_name()))
-    lines = [_task_line(task, "the test" if task is main else task.get_name()) for task in ordered[:SHOWN_TASKS]]
-    if len(ordered) > SHOWN_TASKS:
-        lines.append(f"  … and {len(ordered) - SHOWN_TASKS} more tasks")
+    alike = Counter(_task_line(task, "the test" if task is main else _name(task)) for task in ordered)
+    lines = [line + (f" ({count} such tasks)" if count > 1 else "") for line, count in alike.items()]
+    if len(lines) > SHOWN_TASKS:
+        lines[SHOWN_TASKS:] = [f"  … and {len(lines) - SHOWN_TASKS} more"]
     return "\n".join(lines)
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    """What its maker called it; tasks that asyncio has numbered are all alike."""
+    name = task.get_name()
+    return "a task" if _NUMBERED.fullmatch(name) else name
 
 
 def _task_line(task: asyncio.Task[Any], name: str) -> str:
@@ -58,13 +69,21 @@ def _ag_await(awaited: Any) -> Any:
 
 def _place(frame: FrameType) -> str:
     code = frame.f_code
-    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
+    return f"{code.co_qualname} ({_INSTALLED.sub('', code.co_filename)}:{frame.f_lineno})"
 
 
 def describe_threads(idents: Iterable[int]) -> str:
     """Where threads are."""
     current = sys._current_frames()
-    return "\n".join(f"  a thread is in {_place(current[ident])}" for ident in idents if ident in current)
+    return "\n".join(f"  a thread is in {_stack(current[ident])}" for ident in idents if ident in current)
+
+
+def _stack(frame: FrameType | None) -> str:
+    places: list[str] = []
+    while frame is not None and len(places) < SHOWN_FRAMES:
+        places.append(_place(frame))
+        frame = frame.f_back
+    return " < ".join(places)
 
 
 def only_waits(ident: int, bridged: frozenset[int]) -> bool:
