@@ -3,6 +3,7 @@
 from midcall.core.quality import Sample, Totals
 from midcall.core.quality_warnings import Threshold, WarningData
 from midcall.sdk.audio import (
+    AudioProcessor,
     AudioSink,
     AudioSource,
     CallbackSink,
@@ -15,13 +16,19 @@ from midcall.sdk.audio import (
     WavFile,
     WavRecorder,
 )
+from midcall.sdk.audio_helper import AudioHelper
 from midcall.sdk.call import Call, CallerInfo
 from midcall.sdk.chance import Chance
 from midcall.sdk.device import Device
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, NotSupportedError, SdkError, VoiceError
+from midcall.sdk.hardware import AudioDevice, Microphone, Speaker
 from midcall.sdk.messages import Message, SentMessage
+from midcall.sdk.options import IceServer, Options, RtcConfiguration
 
 __all__ = [
+    "AudioDevice",
+    "AudioHelper",
+    "AudioProcessor",
     "AudioSink",
     "AudioSource",
     "Call",
@@ -30,17 +37,22 @@ __all__ = [
     "Chance",
     "Device",
     "Frames",
+    "IceServer",
     "InvalidArgumentError",
     "InvalidStateError",
     "LevelMeter",
     "LocalStream",
     "Message",
+    "Microphone",
     "NotSupportedError",
+    "Options",
     "RemoteStream",
+    "RtcConfiguration",
     "Sample",
     "SdkError",
     "SentMessage",
     "Silence",
+    "Speaker",
     "Threshold",
     "Tone",
     "Totals",

@@ -7,6 +7,7 @@ resampled to the rate it asks for.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import sys
 import wave
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from midcall.sdk.errors import InvalidArgumentError
+
+log = logging.getLogger("midcall.sdk.audio")
 
 FRAME_S: Final = 0.02
 TELEPHONE_RATE: Final = 8000
@@ -54,6 +57,13 @@ class AudioSink(Protocol):
 
     def close(self) -> None:
         """The call's media has ended."""
+
+
+class AudioProcessor(Protocol):
+    """Something that changes sound on its way: a filter, a gain, a noise gate."""
+
+    def process(self, samples: array[int], rate: int) -> array[int]:
+        """As many samples as came. What was heard comes once for each rate that sinks ask for."""
 
 
 # ----------------------------------------------------------------------------------------------------------- sources
@@ -279,11 +289,13 @@ class LocalStream:
 
     Attributes:
         muted: silence is sent instead of the source.
+        processor: changes what is spoken; one that fails is logged and removed.
     """
 
     def __init__(self, source: AudioSource) -> None:
         self._source = source
         self.muted = False
+        self.processor: AudioProcessor | None = None
 
     @property
     def source(self) -> AudioSource:
@@ -298,15 +310,45 @@ class LocalStream:
         """The next 20 ms, filled up with silence, and their rate. A muted source goes on unheard."""
         source = self._source
         step = int(source.rate * FRAME_S) * 2
-        data = await source.read()
-        return bytes(step) if self.muted else data.ljust(step, b"\0"), source.rate
+        data = (await source.read()).ljust(step, b"\0")
+        if self.processor is not None:
+            data = self._processed(self.processor, data, source.rate)
+        return bytes(step) if self.muted else data, source.rate
+
+    def _processed(self, processor: AudioProcessor, data: bytes, rate: int) -> bytes:
+        try:
+            return (
+                processor.process(array("h", data[: len(data) // 2 * 2]), rate)
+                .tobytes()[: len(data)]
+                .ljust(len(data), b"\0")
+            )
+        except Exception:
+            log.exception("an audio processor failed and is left out from now on")
+            self.processor = None
+            return data
 
 
 class RemoteStream:
-    """The other side's voice: what `call.get_remote_stream()` returns. Without sinks it is dropped, cheaply."""
+    """The other side's voice: what `call.get_remote_stream()` returns. Without sinks it is dropped, cheaply.
+
+    Attributes:
+        processor: changes what is heard; one that fails is logged and removed.
+    """
 
     def __init__(self) -> None:
         self._sinks: list[AudioSink] = []
+        self.processor: AudioProcessor | None = None
+
+    def processed(self, samples: array[int], rate: int) -> array[int]:
+        """Sound as the sinks get it."""
+        if self.processor is None:
+            return samples
+        try:
+            return self.processor.process(samples, rate)
+        except Exception:
+            log.exception("an audio processor failed and is left out from now on")
+            self.processor = None
+            return samples
 
     @property
     def sinks(self) -> tuple[AudioSink, ...]:

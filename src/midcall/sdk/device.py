@@ -21,6 +21,7 @@ from midcall.core.client_call import CallMachine
 from midcall.core.registration import DeviceState
 from midcall.sdk import edges
 from midcall.sdk.audio import LocalStream
+from midcall.sdk.audio_helper import AudioHelper
 from midcall.sdk.call import Call
 from midcall.sdk.callbook import CallBook
 from midcall.sdk.chance import Chance
@@ -107,6 +108,7 @@ class Device(Emitter):
             chance=self._chance,
         )
         self._closings = Tasks()
+        self._audio: AudioHelper | None = AudioHelper(self._tasks, lambda: self._calls.active)
         self._placing = False
 
     @staticmethod
@@ -120,6 +122,11 @@ class Device(Emitter):
     def state(self) -> DeviceState:
         """unregistered, registering, registered or destroyed."""
         return self._signalling.state
+
+    @property
+    def audio(self) -> AudioHelper | None:
+        """Microphones and speakers; None when the device is destroyed. See `midcall.sdk.audio_helper`."""
+        return self._audio
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -268,6 +275,9 @@ class Device(Emitter):
         self.disconnect_all()
         await self._signalling.close()
         self._calls.abandon()
+        audio, self._audio = self._audio, None
+        if audio is not None:
+            await audio.close()
         await self._closings.finish()
         await self._tasks.close()
         self.remove_all_listeners()
@@ -347,6 +357,8 @@ class Device(Emitter):
             return None
         from midcall.sdk.media import MediaPeer  # takes a while to import, so only who needs it pays
 
+        if self._audio is not None:
+            self._audio.prepare(call)
         return MediaPeer(
             call._local,
             call._remote,

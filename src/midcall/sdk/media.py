@@ -247,6 +247,7 @@ class MediaPeer:
                 for piece in resampler.resample(frame):
                     samples = array("h")
                     samples.frombytes(bytes(piece.planes[0])[: piece.samples * 2])
+                    samples = self._remote.processed(samples, rate)
                     for sink in sinks:
                         if sink.rate == rate:
                             _write(sink, samples)
