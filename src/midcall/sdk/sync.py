@@ -150,27 +150,27 @@ class Call(_Events):
     @property
     def parameters(self) -> Mapping[str, str]:
         """Incoming: From, To, CallSid, AccountSid. Outgoing: empty until `ringing` or `accept`, then CallSid."""
-        return self._read(lambda: self._call.parameters)
+        return self._background.call(lambda: self._call.parameters)
 
     @property
     def custom_parameters(self) -> Mapping[str, str]:
         """Outgoing: what `connect` was given. Incoming: what the TwiML's Parameters say."""
-        return self._read(lambda: self._call.custom_parameters)
+        return self._background.call(lambda: self._call.custom_parameters)
 
     @property
     def caller_info(self) -> CallerInfo | None:
         """Whether the caller was verified; None when nothing is known."""
-        return self._read(lambda: self._call.caller_info)
+        return self._background.call(lambda: self._call.caller_info)
 
     @property
     def codec(self) -> str | None:
         """The codec we send: `PCMU` or `opus`; None without media."""
-        return self._read(lambda: self._call.codec)
+        return self._background.call(lambda: self._call.codec)
 
     @property
     def connect_token(self) -> str | None:
         """Lets another device of the same identity take the call over, by `connect(connect_token=…)`."""
-        return self._read(lambda: self._call.connect_token)
+        return self._background.call(lambda: self._call.connect_token)
 
     @property
     def outbound_connection_id(self) -> str:
@@ -179,7 +179,7 @@ class Call(_Events):
 
     def status(self) -> str:
         """pending, connecting, ringing, open, reconnecting or closed."""
-        return self._read(self._call.status)
+        return self._background.call(self._call.status)
 
     # ----------------------------------------------------------------------------------------------------- methods
 
@@ -205,15 +205,15 @@ class Call(_Events):
 
     def is_muted(self) -> bool:
         """Whether silence is sent."""
-        return self._read(self._call.is_muted)
+        return self._background.call(self._call.is_muted)
 
     def get_local_stream(self) -> LocalStream | None:
         """What we say; None without media. `play` may be called from here."""
-        return self._read(self._call.get_local_stream)
+        return self._background.call(self._call.get_local_stream)
 
     def get_remote_stream(self) -> RemoteStream | None:
         """What we hear; None without media. Sinks may be added from here, and are written to on the loop."""
-        return self._read(self._call.get_remote_stream)
+        return self._background.call(self._call.get_remote_stream)
 
     def send_digits(self, digits: str) -> None:
         """Send DTMF digits: 0-9, *, # and w (a pause of 500 ms)."""
@@ -224,15 +224,12 @@ class Call(_Events):
     ) -> SentMessage:
         """Send a message to the server-side application; `wait` on the result waits until the server has it."""
         send = self._call.send_message
-        sent = self._read(lambda: send(content, message_type=message_type, content_type=content_type))
+        sent = self._background.call(lambda: send(content, message_type=message_type, content_type=content_type))
         return SentMessage(self._background, sent)
 
     def post_feedback(self, score: int | None = None, issue: str | None = None) -> None:
         """Tell the server what a person thought of the call. The device must not have been destroyed yet."""
         self._background.run(self._call.post_feedback(score, issue))
-
-    def _read(self, read: Callable[[], Any]) -> Any:
-        return self._background.call(read)
 
     def _do(self, act: Callable[[], None]) -> None:
         def done() -> None:
@@ -276,37 +273,37 @@ class Device(_Events):
     @property
     def state(self) -> DeviceState:
         """unregistered, registering, registered or destroyed."""
-        return self._read(lambda: self._device.state)
+        return self._background.call(lambda: self._device.state)
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """Incoming calls that are pending."""
-        return self._read(lambda: tuple(self._outward(call) for call in self._device.calls))
+        return self._background.call(lambda: tuple(self._outward(call) for call in self._device.calls))
 
     @property
     def is_busy(self) -> bool:
         """Whether a call is up, or being placed."""
-        return self._read(lambda: self._device.is_busy)
+        return self._background.call(lambda: self._device.is_busy)
 
     @property
     def identity(self) -> str | None:
         """The identity in the token, once the server has read it."""
-        return self._read(lambda: self._device.identity)
+        return self._background.call(lambda: self._device.identity)
 
     @property
     def edge(self) -> str | None:
         """Where the server says it is; None without a socket."""
-        return self._read(lambda: self._device.edge)
+        return self._background.call(lambda: self._device.edge)
 
     @property
     def home(self) -> str | None:
         """The server's region, as it said last."""
-        return self._read(lambda: self._device.home)
+        return self._background.call(lambda: self._device.home)
 
     @property
     def token(self) -> str:
         """The access token."""
-        return self._read(lambda: self._device.token)
+        return self._background.call(lambda: self._device.token)
 
     # ----------------------------------------------------------------------------------------------------- methods
 
@@ -381,9 +378,6 @@ class Device(_Events):
 
     def __repr__(self) -> str:
         return repr(self._device)
-
-    def _read(self, read: Callable[[], Any]) -> Any:
-        return self._background.call(read)
 
     def _outward(self, argument: Any) -> Any:
         """On the loop: what the asynchronous side says, as a script sees it."""
