@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 START_S: Final = 30.0
+CLOSING_TURNS: Final = 3
+"""Loop turns that connections without a request need to close."""
 
 Interface = Literal["asgi", "wsgi"]
 Application = Callable[..., Any]
@@ -84,10 +86,23 @@ def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.E
         started.set()
         await leaving.wait()
 
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="auto", loop="none")
+    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="auto", loop="none")
+    async def shutdown(sockets: list[socket.socket] | None = None) -> None:
+        for listening in server.servers:
+            listening.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        for _ in range(CLOSING_TURNS):
+            await asyncio.sleep(0)
+        if server.server_state.connections or server.server_state.tasks:
+            await patient_shutdown(sockets)
+        else:
+            await server.lifespan.shutdown()
+
     server = uvicorn.Server(config)
-    # Its signals are pytest's, and it would look only ten times a second whether it should end.
-    vars(server).update(capture_signals=nullcontext, main_loop=main_loop)
+    patient_shutdown = server.shutdown
+    # Its signals are pytest's; and it looks only ten times a second whether it should end, and rests before it does.
+    vars(server).update(capture_signals=nullcontext, main_loop=main_loop, shutdown=shutdown)
     return server, started, leaving
 
 

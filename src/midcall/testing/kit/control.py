@@ -75,7 +75,7 @@ class HttpControl:
     def __init__(self, session: aiohttp.ClientSession, url: str, *, account_sid: str, auth_token: str) -> None:
         self._session = session
         self._url = url
-        self._headers = {"Authorization": aiohttp.BasicAuth(account_sid, auth_token).encode()}
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(account_sid, auth_token)}
 
     async def request(self, method: str, path: str, body: object = None, query: Mapping[str, str] | None = None) -> Any:
         """See `Control.request`. Waits as long as the server does: expectations have a timeout of their own."""

@@ -11,7 +11,7 @@ import pytest
 
 from midcall.redirect.environment import Variables
 
-_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 def apply(variables: Variables, patch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def apply(variables: Variables, patch: pytest.MonkeyPatch) -> None:
             patch.delenv(name, raising=False)
         else:
             patch.setenv(name, value)
-    if any(variables.get(name) for name in _PROXIES):
+    if any(variables.get(name) for name in PROXIES):
         _let_asynchronous_clients_read_it(patch)
 
 

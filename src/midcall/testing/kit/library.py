@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from twilio.rest import Client
+
+log = logging.getLogger(__name__)
 
 
 async def update_application(control: Control, credentials: Credentials, fields: Mapping[str, str]) -> None:
@@ -48,7 +51,7 @@ def asynchronous_client(control: Control, credentials: Credentials) -> Client:
         ) -> Response:
             return Response(*_parts(await control.fetch(method, *_local(url, headers), params=params, data=data)))
 
-    return _client(Carrier(), credentials)
+    return _client(Carrier(log, is_async=True), credentials)
 
 
 def blocking_client(
@@ -69,7 +72,7 @@ def blocking_client(
         ) -> Response:
             return Response(*_parts(run(control.fetch(method, *_local(url, headers), params=params, data=data))))
 
-    return _client(Carrier(None, False, None), credentials)
+    return _client(Carrier(log, is_async=False), credentials)
 
 
 def _client(carrier: Any, credentials: Credentials) -> Client:

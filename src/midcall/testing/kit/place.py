@@ -31,11 +31,8 @@ class Place(Protocol):
     credentials: Credentials
     variables: Variables
 
-    async def serve(self, app: Application, interface: Interface, *, in_threads: bool) -> str:
-        """Put an application where the server reaches it.
-
-        Args:
-            in_threads: it may block, so it does not run in the loop of the test.
+    async def serve(self, app: Application, interface: Interface) -> str:
+        """Put an application where the server reaches it: ASGI in the loop of the test, WSGI in threads.
 
         Returns:
             Its URL without a slash behind.

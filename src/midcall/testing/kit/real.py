@@ -124,14 +124,18 @@ class RealPlace:
         session = await self._held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         return _Started(info, credentials, session, told)
 
-    async def serve(self, app: Application, interface: Interface, *, in_threads: bool) -> str:
+    async def serve(self, app: Application, interface: Interface) -> str:
         """See `Place.serve`."""
-        if in_threads or interface == "wsgi":
-            return self._apps.enter_context(apps.in_thread(app, interface))
+        if interface == "wsgi":
+            return await asyncio.to_thread(self.serve_in_threads, app, interface)
         stack = AsyncExitStack()
         url = await stack.enter_async_context(apps.asgi(app))
         self._apps_in_loop.append((asyncio.get_running_loop(), stack))
         return url
+
+    def serve_in_threads(self, app: Application, interface: Interface) -> str:
+        """Put an application where the server reaches it, and where it may block; its URL."""
+        return self._apps.enter_context(apps.in_thread(app, interface))
 
     def close(self) -> None:
         """Stop the applications and the server."""

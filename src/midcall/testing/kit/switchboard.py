@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from midcall.testing.kit import environment, library
 from midcall.testing.kit.apps import Application, Interface, interface_of
@@ -154,15 +154,24 @@ class Switchboard:
             SwitchboardUnusable: it is no application, it does not start, or what serves it is not installed.
         """
         __tracebackhide__ = True
-        url = await self._place.serve(app, interface or interface_of(app), in_threads=False)
-        await self._point(url, voice, status_callback)
+        url = await self._place.serve(app, interface or interface_of(app))
+        await self.point(url, voice=voice, status_callback=status_callback)
         return url
 
-    async def voice_url(self, url: str, *, status_callback: str | None = None) -> None:
-        """Where people's calls ask for TwiML from now on, such as a recorder's URL."""
+    async def point(self, url: str, *, voice: str | None = "/voice", status_callback: str | None = None) -> None:
+        """Let people's calls ask an application that is served elsewhere.
+
+        Args:
+            url: of the application, without a slash behind.
+            voice, status_callback: see `serve`.
+        """
         __tracebackhide__ = True
-        fields = given(VoiceUrl=url, StatusCallback=status_callback)
-        await library.update_application(self._control, self.credentials, fields)
+        fields = given(
+            VoiceUrl=None if voice is None else url + voice,
+            StatusCallback=None if status_callback is None else url + status_callback,
+        )
+        if fields:
+            await library.update_application(self._control, self.credentials, fields)
 
     async def token(
         self,
@@ -198,11 +207,3 @@ class Switchboard:
         sid = (await call.refresh()).sid if isinstance(call, Call) else call
         answer = await self._control.request("GET", "/timeline", query={"call": sid} if sid else None)
         return str(answer["text"])
-
-    async def _point(self, url: str, voice: str | None, status_callback: str | None) -> None:
-        fields: dict[str, Any] = given(
-            VoiceUrl=None if voice is None else url + voice,
-            StatusCallback=None if status_callback is None else url + status_callback,
-        )
-        if fields:
-            await library.update_application(self._control, self.credentials, fields)

@@ -1,0 +1,58 @@
+"""Servers in virtual time: in the loop of the test, in memory, with no sockets and no media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Literal
+
+import aiohttp
+
+from midcall.redirect.environment import UNSET, Variables, credential_variables
+from midcall.testing import virtual
+from midcall.testing.control import extension
+from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.control import Control, HttpControl
+from midcall.testing.kit.environment import PROXIES
+
+
+class VirtualPlace:
+    """`Place` in virtual time; see there for the attributes."""
+
+    time: Literal["real", "virtual"] = "virtual"
+    ca_file: str | None = None
+
+    def __init__(self, server: virtual.Server, session: aiohttp.ClientSession, held: AsyncExitStack) -> None:
+        self._server = server
+        self._held = held
+        self.credentials = server.credentials
+        self.http_url = server.http_url
+        self.https_url = server.https_url
+        self.signal_url = server.signal_url
+        self.control: Control = HttpControl(
+            session,
+            server.http_url,
+            account_sid=server.credentials.account_sid,
+            auth_token=server.credentials.auth_token,
+        )
+        # The vendor's hosts lead to the server by themselves in this loop; a proxy would lead out of it.
+        self.variables: Variables = {
+            **credential_variables(server.credentials),
+            **dict.fromkeys((*UNSET, *PROXIES)),
+        }
+
+    @classmethod
+    async def start(cls, seed: int, settings: Mapping[str, object]) -> VirtualPlace:
+        """Start a server in the running loop, which must be a virtual one."""
+        held = AsyncExitStack()
+        server = await held.enter_async_context(virtual.server(seed=seed, extensions=[extension], **settings))
+        session = await held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        return cls(server, session, held)
+
+    async def serve(self, app: Application, interface: Interface) -> str:
+        """See `Place.serve`."""
+        return await self._server.serve(app)
+
+    async def close(self) -> None:
+        """Stop the applications and the server."""
+        await self._held.aclose()
