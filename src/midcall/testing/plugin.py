@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
+from midcall.testing.kit.failures import SwitchboardUnusable
+
 if TYPE_CHECKING:
     from midcall.testing.kit.blocking import BlockingSwitchboard
     from midcall.testing.kit.real import LoopThread
@@ -65,21 +67,21 @@ def wishes_of(config: pytest.Config, markers: list[pytest.Mark]) -> Wishes:
     """What the markers, nearest first, and the ini file say.
 
     Raises:
-        pytest.UsageError: they say what cannot be.
+        SwitchboardUnusable: they say what cannot be.
     """
     said: dict[str, Any] = {}
     for marker in reversed(markers):
         if marker.args or set(marker.kwargs) - {"time", "seed", "media", "settings"}:
-            raise pytest.UsageError(f"@pytest.mark.{marker.name} cannot be used so; it takes {_MARKER_HELP}")
+            raise SwitchboardUnusable(f"@pytest.mark.{marker.name} cannot be used so; it takes {_MARKER_HELP}")
         said |= {name: value for name, value in marker.kwargs.items() if value is not None}
     time = said.get("time", config.getini("switchboard_time"))
     if time not in ("real", "virtual"):
-        raise pytest.UsageError(f"the time of a switchboard is 'real' or 'virtual', not {time!r}")
+        raise SwitchboardUnusable(f"the time of a switchboard is 'real' or 'virtual', not {time!r}")
     media = said.get("media", "none" if time == "virtual" else config.getini("switchboard_media"))
     if media not in ("none", "real"):
-        raise pytest.UsageError(f"the media of a switchboard are 'none' or 'real', not {media!r}")
+        raise SwitchboardUnusable(f"the media of a switchboard are 'none' or 'real', not {media!r}")
     if time == "virtual" and media == "real":
-        raise pytest.UsageError("there are no real media in virtual time: leave out media='real', or time='virtual'")
+        raise SwitchboardUnusable("there are no real media in virtual time: leave out media='real', or time='virtual'")
     seed = config.getoption("switchboard_seed")
     settings = {**_settings_of(config), **said.get("settings", {})}
     return Wishes(
@@ -92,7 +94,7 @@ def _settings_of(config: pytest.Config) -> dict[str, object]:
     for line in config.getini("switchboard_settings"):
         name, equals, value = line.partition("=")
         if not equals:
-            raise pytest.UsageError(f"switchboard_settings takes one NAME = VALUE a line, not {line!r}")
+            raise SwitchboardUnusable(f"switchboard_settings takes one NAME = VALUE a line, not {line!r}")
         settings[name.strip()] = value.strip()
     return settings
 
@@ -128,7 +130,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     definition = metafunc.definition
     if "switchboard" not in metafunc.fixturenames:
         return (yield)
-    wishes = _wishes(definition)
+    try:
+        wishes = _wishes(definition)
+    except SwitchboardUnusable:  # the fixture will say so, where it is one test's failure and not the collection's
+        return (yield)
     if wishes.time != "virtual" or not definition.config.pluginmanager.has_plugin("asyncio"):
         return (yield)
     loops = _VirtualLoops(wishes.seed)
@@ -168,13 +173,14 @@ else:
 def switchboard(request: pytest.FixtureRequest) -> Iterator[Switchboard | BlockingSwitchboard]:
     """A server of the test's own with virtual people: `Switchboard` in asynchronous tests, `BlockingSwitchboard` in
     others. `@pytest.mark.switchboard(time="virtual", seed=…, media="real", settings={…})` chooses."""
-    wishes = _wishes(request.node)
     with ExitStack() as held:
-        patch = held.enter_context(pytest.MonkeyPatch.context())
-        if wishes.time == "virtual":
-            yield _virtual(request, wishes, patch, held)
-        else:
-            yield _real(request, wishes, patch, held)
+        try:
+            wishes = _wishes(request.node)
+            make = _virtual if wishes.time == "virtual" else _real
+            board = make(request, wishes, held.enter_context(pytest.MonkeyPatch.context()), held)
+        except SwitchboardUnusable as unusable:
+            pytest.fail(str(unusable), pytrace=False)  # a traceback would lead nowhere
+        yield board
 
 
 def _real(
@@ -205,13 +211,13 @@ def _virtual(request: pytest.FixtureRequest, wishes: Wishes, patch: pytest.Monke
     from midcall.testing.loop import VirtualLoop
 
     if not _is_async(request.node):
-        raise pytest.UsageError(
+        raise SwitchboardUnusable(
             "virtual time is for asynchronous tests, because the test shares its loop: write `async def "
             f"{request.node.name}`, or leave out time='virtual'"
         )
     loop = _loop_of(request, wishes, held)
     if not isinstance(loop, VirtualLoop):
-        raise pytest.UsageError(
+        raise SwitchboardUnusable(
             "virtual time needs a loop of the test's own, and pytest-asyncio 1.4 or newer: leave out a loop_scope "
             "other than 'function', also asyncio_default_test_loop_scope"
         )
@@ -245,7 +251,7 @@ def _anyio_loop(request: pytest.FixtureRequest, wishes: Wishes, held: ExitStack)
 
     name, options = extract_backend_and_options(request.getfixturevalue("anyio_backend"))
     if name != "asyncio":
-        raise pytest.UsageError(
+        raise SwitchboardUnusable(
             f"the switchboard needs asyncio, not {name}: let the fixture anyio_backend return 'asyncio'"
         )
     if wishes.time == "virtual":
@@ -270,15 +276,18 @@ def _tell_on_failure(node: pytest.Item, read: Callable[[], str], held: ExitStack
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     read = item.stash.get(_READ_STORY, None)
-    if read is not None and report.failed and report.when != "teardown":
+    if read is None or call.excinfo is None or not report.failed:
+        return report
+    story = _story(read)
+    if story not in getattr(call.excinfo.value, "timeline", ""):  # then it stands in the report already
         wishes = _wishes(item)
-        title = (
-            f"switchboard timeline, {f'virtual time, seed {wishes.seed}' if wishes.time == 'virtual' else 'real time'}"
-        )
-        report.sections.append((title, _story(read)))
+        time = f"virtual time, seed {wishes.seed}" if wishes.time == "virtual" else "real time"
+        report.sections.append((f"switchboard timeline, {time}", story))
     return report
 
 

@@ -87,6 +87,7 @@ def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.E
         await leaving.wait()
 
     config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="auto", loop="none")
+
     async def shutdown(sockets: list[socket.socket] | None = None) -> None:
         for listening in server.servers:
             listening.close()

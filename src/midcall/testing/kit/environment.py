@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
+import ssl
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
+import aiohttp
 import pytest
 
 from midcall.redirect.environment import Variables
@@ -23,7 +26,7 @@ def apply(variables: Variables, patch: pytest.MonkeyPatch) -> None:
         else:
             patch.setenv(name, value)
     if any(variables.get(name) for name in PROXIES):
-        _let_asynchronous_clients_read_it(patch)
+        _let_asynchronous_clients_read_it(patch, variables.get("SSL_CERT_FILE"))
 
 
 def whole(variables: Variables, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -41,13 +44,19 @@ def whole(variables: Variables, environment: Mapping[str, str] | None = None) ->
     return merged
 
 
-def _let_asynchronous_clients_read_it(patch: pytest.MonkeyPatch) -> None:
-    # aiohttp obeys proxy variables only when its session is told to, for which the library has no argument.
+def _let_asynchronous_clients_read_it(patch: pytest.MonkeyPatch, bundle: str | None) -> None:
+    # aiohttp obeys proxy variables only when its session is told to, for which the library has no argument; and it
+    # has read the system's authorities once and for all when it was imported.
     if importlib.util.find_spec("twilio") is None:
         return
     try:
         from twilio.http import async_http_client
     except ImportError:  # an old release, or one without its asynchronous half
         return
-    made = functools.partial(async_http_client.ClientSession, trust_env=True)
-    patch.setattr(async_http_client, "ClientSession", made)
+    patch.setattr(async_http_client, "ClientSession", partial(_session, bundle))
+
+
+def _session(bundle: str | None, *args: Any, **kwargs: Any) -> aiohttp.ClientSession:
+    if "connector" not in kwargs:
+        kwargs["connector"] = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=bundle))
+    return aiohttp.ClientSession(*args, **{"trust_env": True, **kwargs})

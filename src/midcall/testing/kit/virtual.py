@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal
 
 import aiohttp
 
+from midcall.app.process import Running
 from midcall.redirect.environment import UNSET, Variables, credential_variables
+from midcall.sdk.chance import Chance
+from midcall.settings import load
 from midcall.testing import virtual
-from midcall.testing.control import extension
+from midcall.testing.control import attach
 from midcall.testing.kit.apps import Application, Interface
 from midcall.testing.kit.control import Control, HttpControl
 from midcall.testing.kit.environment import PROXIES
+from midcall.testing.people.everybody import Town
 
 
 class VirtualPlace:
@@ -22,9 +26,10 @@ class VirtualPlace:
     time: Literal["real", "virtual"] = "virtual"
     ca_file: str | None = None
 
-    def __init__(self, server: virtual.Server, session: aiohttp.ClientSession, held: AsyncExitStack) -> None:
+    def __init__(self, server: virtual.VirtualServer, session: aiohttp.ClientSession, held: AsyncExitStack) -> None:
         self._server = server
         self._held = held
+        self._apps = 0
         self.credentials = server.credentials
         self.http_url = server.http_url
         self.https_url = server.https_url
@@ -45,14 +50,37 @@ class VirtualPlace:
     async def start(cls, seed: int, settings: Mapping[str, object]) -> VirtualPlace:
         """Start a server in the running loop, which must be a virtual one."""
         held = AsyncExitStack()
-        server = await held.enter_async_context(virtual.server(seed=seed, extensions=[extension], **settings))
+        checked = load({**settings, "mode": "dev", "media_engine": "none"})
+        given = {name: getattr(checked, name) for name in settings}
+        server = await held.enter_async_context(
+            virtual.server(seed=seed, extensions=[lambda running: _people(running, seed)], **given)
+        )
         session = await held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         return cls(server, session, held)
 
     async def serve(self, app: Application, interface: Interface) -> str:
         """See `Place.serve`."""
-        return await self._server.serve(app)
+        self._apps += 1
+        return await self._server.serve(app, host=f"app{self._apps if self._apps > 1 else ''}.example")
 
     async def close(self) -> None:
         """Stop the applications and the server."""
         await self._held.aclose()
+
+
+@asynccontextmanager
+async def _people(running: Running, seed: int) -> AsyncIterator[None]:
+    """The control API, whose people live in virtual time and draw from the seed."""
+    town = Town(
+        http_url=running.info.http_url,
+        https_url=running.info.https_url,
+        account_sid=running.credentials.account_sid,
+        application_sid=running.credentials.application_sid,
+        time="virtual",
+        chance=Chance.seeded(f"{seed}/people"),
+    )
+    control = attach(running.app, town)
+    try:
+        yield
+    finally:
+        await control.close()

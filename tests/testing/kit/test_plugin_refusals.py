@@ -1,0 +1,73 @@
+"""What cannot be had is refused with a sentence that says what to do."""
+
+import pytest
+
+REFUSED = {
+    "virtual time is for asynchronous tests*write `async def test_it`": """
+@pytest.mark.switchboard(time="virtual")
+def test_it(switchboard): ...
+""",
+    "virtual time needs a loop of the test's own*leave out a loop_scope": """
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.switchboard(time="virtual")
+async def test_it(switchboard): ...
+""",
+    "there are no real media in virtual time": """
+@pytest.mark.switchboard(time="virtual", media="real")
+async def test_it(switchboard): ...
+""",
+    "the time of a switchboard is 'real' or 'virtual', not 'imaginary'": """
+@pytest.mark.switchboard(time="imaginary")
+async def test_it(switchboard): ...
+""",
+    "*@pytest.mark.switchboard cannot be used so; it takes switchboard(time=None*": """
+@pytest.mark.switchboard("virtual")
+async def test_it(switchboard): ...
+""",
+    "the switchboard's server cannot start: *no_such_setting*": """
+@pytest.mark.switchboard(settings={"no_such_setting": 1})
+async def test_it(switchboard): ...
+""",
+    "*SwitchboardUnusable: an ASGI application is served by uvicorn*pip install 'midcall*testing*'": """
+import sys
+
+async def test_it(switchboard, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    import desk
+    await switchboard.serve(desk.Desk())
+""",
+    "*SwitchboardUnusable: switchboard.rest is the client of the official library*pip install twilio": """
+import sys
+
+def test_it(switchboard, monkeypatch):
+    monkeypatch.setitem(sys.modules, "twilio.rest", None)
+    switchboard.rest
+""",
+    "*SwitchboardUnusable: real time cannot be advanced*": """
+async def test_it(switchboard):
+    await switchboard.clock.advance("2h")
+""",
+    "*ActionRefused: *there is*bob*": """
+async def test_it(switchboard):
+    await switchboard.person("bob")
+    await switchboard.person("bob")
+""",
+}
+
+
+def test_each_refusal_says_what_to_do(repository):
+    tests = ["import pytest\n"]
+    tests += [text.replace("test_it", f"test_it_{n}", 1) for n, text in enumerate(REFUSED.values())]
+    result = repository.run("\n".join(tests))
+    print(result.stdout.str())
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == len(REFUSED)
+    for sentence in REFUSED:
+        result.stdout.fnmatch_lines([f"*{sentence}*"])
+
+
+@pytest.mark.parametrize("line", ["a b", "x"])
+def test_a_line_of_settings_without_an_equals_sign_is_refused(repository, line):
+    repository.ini(switchboard_settings=line)
+    result = repository.run("def test_it(switchboard): ...")
+    result.stdout.fnmatch_lines(["*switchboard_settings takes one NAME = VALUE a line*"])
