@@ -65,9 +65,12 @@ class Repository:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self._pytester = pytester
         (pytester.path / "desk.py").write_text(APPLICATION)
-        self.ini(asyncio_mode="auto", asyncio_default_fixture_loop_scope="function")
+        self.ini()
 
-    def ini(self, **more: str) -> None:
+    def ini(self, *, mode: str | None = "auto", **more: str) -> None:
+        """Write the ini file; pytest-asyncio's mode is None where it is not loaded."""
+        if mode is not None:
+            more = {"asyncio_mode": mode, "asyncio_default_fixture_loop_scope": "function", **more}
         lines = "".join(f"{name} = {value}\n" for name, value in more.items())
         (self._pytester.path / "pytest.ini").write_text(INI + lines)
 

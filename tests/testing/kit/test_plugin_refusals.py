@@ -1,9 +1,9 @@
 """What cannot be had is refused with a sentence that says what to do."""
 
-import pytest
+from fnmatch import fnmatch
 
 REFUSED = {
-    "virtual time is for asynchronous tests*write `async def test_it`": """
+    "virtual time is for asynchronous tests*write `async def test_it*": """
 @pytest.mark.switchboard(time="virtual")
 def test_it(switchboard): ...
 """,
@@ -59,15 +59,13 @@ def test_each_refusal_says_what_to_do(repository):
     tests = ["import pytest\n"]
     tests += [text.replace("test_it", f"test_it_{n}", 1) for n, text in enumerate(REFUSED.values())]
     result = repository.run("\n".join(tests))
-    print(result.stdout.str())
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == len(REFUSED)
     for sentence in REFUSED:
-        result.stdout.fnmatch_lines([f"*{sentence}*"])
+        assert any(fnmatch(line, f"*{sentence}*") for line in result.outlines), sentence
 
 
-@pytest.mark.parametrize("line", ["a b", "x"])
-def test_a_line_of_settings_without_an_equals_sign_is_refused(repository, line):
-    repository.ini(switchboard_settings=line)
+def test_a_line_of_settings_without_an_equals_sign_is_refused(repository):
+    repository.ini(switchboard_settings="resume_window 40")
     result = repository.run("def test_it(switchboard): ...")
     result.stdout.fnmatch_lines(["*switchboard_settings takes one NAME = VALUE a line*"])

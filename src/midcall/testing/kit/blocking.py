@@ -39,30 +39,34 @@ class BlockingTalk:
     def __repr__(self) -> str:
         return f"<Blocking {self._talk!r}>"
 
-    def accept(self) -> None:
+    def _call(self, work: Coroutine[Any, Any, Call]) -> BlockingCall:
+        __tracebackhide__ = True
+        return BlockingCall(self._run(work), self._run)
+
+    def accept(self) -> BlockingCall:
         """See `Talk.accept`."""
         __tracebackhide__ = True
-        self._run(self._talk.accept())
+        return self._call(self._talk.accept())
 
-    def reject(self) -> None:
+    def reject(self) -> BlockingCall:
         """See `Talk.reject`."""
         __tracebackhide__ = True
-        self._run(self._talk.reject())
+        return self._call(self._talk.reject())
 
-    def ignore(self) -> None:
+    def ignore(self) -> BlockingCall:
         """See `Talk.ignore`."""
         __tracebackhide__ = True
-        self._run(self._talk.ignore())
+        return self._call(self._talk.ignore())
 
-    def hang_up(self) -> None:
+    def hang_up(self) -> BlockingCall:
         """See `Talk.hang_up`."""
         __tracebackhide__ = True
-        self._run(self._talk.hang_up())
+        return self._call(self._talk.hang_up())
 
-    def mute(self, on: bool = True) -> None:
+    def mute(self, on: bool = True) -> BlockingCall:
         """See `Talk.mute`."""
         __tracebackhide__ = True
-        self._run(self._talk.mute(on))
+        return self._call(self._talk.mute(on))
 
     def speak(
         self,
@@ -72,15 +76,15 @@ class BlockingTalk:
         level_dbfs: float | None = None,
         file: str | Path | None = None,
         for_: Duration | None = None,
-    ) -> None:
+    ) -> BlockingCall:
         """See `Talk.speak`."""
         __tracebackhide__ = True
-        self._run(self._talk.speak(label, tone_hz=tone_hz, level_dbfs=level_dbfs, file=file, for_=for_))
+        return self._call(self._talk.speak(label, tone_hz=tone_hz, level_dbfs=level_dbfs, file=file, for_=for_))
 
-    def stop_speaking(self) -> None:
+    def stop_speaking(self) -> BlockingCall:
         """See `Talk.stop_speaking`."""
         __tracebackhide__ = True
-        self._run(self._talk.stop_speaking())
+        return self._call(self._talk.stop_speaking())
 
     def hears(
         self,
@@ -94,10 +98,10 @@ class BlockingTalk:
         __tracebackhide__ = True
         self._run(self._talk.hears(label, tone_hz=tone_hz, level_above_dbfs=level_above_dbfs, timeout=timeout))
 
-    def send_digits(self, digits: str) -> None:
+    def send_digits(self, digits: str) -> BlockingCall:
         """See `Talk.send_digits`."""
         __tracebackhide__ = True
-        self._run(self._talk.send_digits(digits))
+        return self._call(self._talk.send_digits(digits))
 
     def expect_digits(self, digits: str, *, timeout: Duration | None = None) -> None:
         """See `Talk.expect_digits`."""
@@ -118,35 +122,37 @@ class BlockingTalk:
         __tracebackhide__ = True
         return self._run(self._talk.expect_message(content, timeout=timeout))
 
-    def expect(self, event: str | None = None, *, status: str | None = None, timeout: Duration | None = None) -> None:
+    def expect(
+        self, event: str | None = None, *, status: str | None = None, timeout: Duration | None = None
+    ) -> BlockingCall:
         """See `Talk.expect`."""
         __tracebackhide__ = True
-        self._run(self._talk.expect(event, status=status, timeout=timeout))
+        return self._call(self._talk.expect(event, status=status, timeout=timeout))
 
-    def expect_end(self, *, timeout: Duration | None = None) -> None:
+    def expect_end(self, *, timeout: Duration | None = None) -> BlockingCall:
         """See `Talk.expect_end`."""
         __tracebackhide__ = True
-        self._run(self._talk.expect_end(timeout=timeout))
+        return self._call(self._talk.expect_end(timeout=timeout))
 
-    def says_nothing_for(self, duration: Duration) -> None:
+    def says_nothing_for(self, duration: Duration) -> BlockingCall:
         """See `Talk.says_nothing_for`."""
         __tracebackhide__ = True
-        self._run(self._talk.says_nothing_for(duration))
+        return self._call(self._talk.says_nothing_for(duration))
 
-    def hears_nothing_for(self, duration: Duration) -> None:
+    def hears_nothing_for(self, duration: Duration) -> BlockingCall:
         """See `Talk.hears_nothing_for`."""
         __tracebackhide__ = True
-        self._run(self._talk.hears_nothing_for(duration))
+        return self._call(self._talk.hears_nothing_for(duration))
 
-    def feedback(self, score: int | None = None, issue: str | None = None) -> None:
+    def feedback(self, score: int | None = None, issue: str | None = None) -> BlockingCall:
         """See `Talk.feedback`."""
         __tracebackhide__ = True
-        self._run(self._talk.feedback(score, issue))
+        return self._call(self._talk.feedback(score, issue))
 
-    def misbehave(self, how: Misbehaviour, *, by: Duration | None = None) -> None:
+    def misbehave(self, how: Misbehaviour, *, by: Duration | None = None) -> BlockingCall:
         """See `Talk.misbehave`."""
         __tracebackhide__ = True
-        self._run(self._talk.misbehave(how, by=by))
+        return self._call(self._talk.misbehave(how, by=by))
 
 
 class BlockingCall(BlockingTalk):

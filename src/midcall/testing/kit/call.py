@@ -20,35 +20,43 @@ Misbehaviour = Literal["no_answer", "malformed_frame", "double_answer", "late_ha
 
 
 class Talk:
-    """What can be done in a call. `Call` does it in that call, `Person` in the person's current one."""
+    """What can be done in a call. `Call` does it in that call, `Person` in the person's current one.
 
-    async def _act(self, action: str, body: Json) -> Any:
+    What has no other answer returns the call, as it is afterwards.
+    """
+
+    async def _ask(self, action: str, body: Json) -> Any:
+        """Do an action; the server's answer."""
         raise NotImplementedError
 
-    async def accept(self) -> None:
+    async def _act(self, action: str, body: Json) -> Call:
+        """Do an action whose answer is the call as it is afterwards."""
+        raise NotImplementedError
+
+    async def accept(self) -> Call:
         """Answer an incoming call."""
         __tracebackhide__ = True
-        await self._act("accept", {})
+        return await self._act("accept", {})
 
-    async def reject(self) -> None:
+    async def reject(self) -> Call:
         """Refuse an incoming call; the caller is told that this person is busy."""
         __tracebackhide__ = True
-        await self._act("reject", {})
+        return await self._act("reject", {})
 
-    async def ignore(self) -> None:
+    async def ignore(self) -> Call:
         """Let an incoming call ring unheard."""
         __tracebackhide__ = True
-        await self._act("ignore", {})
+        return await self._act("ignore", {})
 
-    async def hang_up(self) -> None:
+    async def hang_up(self) -> Call:
         """End the call."""
         __tracebackhide__ = True
-        await self._act("hang_up", {})
+        return await self._act("hang_up", {})
 
-    async def mute(self, on: bool = True) -> None:
+    async def mute(self, on: bool = True) -> Call:
         """Mute the microphone, or with False unmute it."""
         __tracebackhide__ = True
-        await self._act("mute", {"on": on})
+        return await self._act("mute", {"on": on})
 
     async def speak(
         self,
@@ -58,7 +66,7 @@ class Talk:
         level_dbfs: float | None = None,
         file: str | Path | None = None,
         for_: Duration | None = None,
-    ) -> None:
+    ) -> Call:
         """Say something. Without media all of it is a label, which the other side hears.
 
         Args:
@@ -73,12 +81,12 @@ class Talk:
         if file is not None:
             path = Path(file)
             body |= {"file": path.name, "wav": base64.b64encode(await asyncio.to_thread(path.read_bytes)).decode()}
-        await self._act("speak", body)
+        return await self._act("speak", body)
 
-    async def stop_speaking(self) -> None:
+    async def stop_speaking(self) -> Call:
         """Be silent from now on."""
         __tracebackhide__ = True
-        await self._act("stop_speaking", {})
+        return await self._act("stop_speaking", {})
 
     async def hears(
         self,
@@ -100,14 +108,14 @@ class Talk:
             ExpectationFailed: it was not heard in time.
         """
         __tracebackhide__ = True
-        await self._act(
+        await self._ask(
             "expect_sound", given(label=label, tone_hz=tone_hz, level_above_dbfs=level_above_dbfs, timeout=timeout)
         )
 
-    async def send_digits(self, digits: str) -> None:
+    async def send_digits(self, digits: str) -> Call:
         """Press keys: `0` to `9`, `*`, `#`; `w` waits half a second."""
         __tracebackhide__ = True
-        await self._act("send_digits", {"digits": digits})
+        return await self._act("send_digits", {"digits": digits})
 
     async def expect_digits(self, digits: str, *, timeout: Duration | None = None) -> None:
         """Wait until the other side has pressed these keys.
@@ -116,7 +124,7 @@ class Talk:
             ExpectationFailed: it has not in time.
         """
         __tracebackhide__ = True
-        await self._act("expect_digits", given(digits=digits, timeout=timeout))
+        await self._ask("expect_digits", given(digits=digits, timeout=timeout))
 
     async def send_message(
         self, content: object, *, message_type: str | None = None, content_type: str | None = None, wait: bool = True
@@ -137,7 +145,7 @@ class Talk:
         """
         __tracebackhide__ = True
         body = given(message_type=message_type, content_type=content_type, wait=None if wait else False)
-        answer = await self._act("send_message", {"content": content, **body})
+        answer = await self._ask("send_message", {"content": content, **body})
         return str(answer["sid"])
 
     async def expect_message(self, content: object = ..., *, timeout: Duration | None = None) -> Message:
@@ -155,11 +163,11 @@ class Talk:
         body = given(timeout=timeout)
         if content is not ...:
             body["content"] = content
-        return Message(await self._act("expect_message", body))
+        return Message(await self._ask("expect_message", body))
 
     async def expect(
         self, event: str | None = None, *, status: str | None = None, timeout: Duration | None = None
-    ) -> None:
+    ) -> Call:
         """Wait for an event of the client, past or to come, or for a status of the call.
 
         Args:
@@ -171,36 +179,36 @@ class Talk:
             ExpectationFailed: it did not come in time.
         """
         __tracebackhide__ = True
-        await self._act("expect", given(event=event, status=status, timeout=timeout))
+        return await self._act("expect", given(event=event, status=status, timeout=timeout))
 
-    async def expect_end(self, *, timeout: Duration | None = None) -> None:
+    async def expect_end(self, *, timeout: Duration | None = None) -> Call:
         """Wait until the call is over.
 
         Raises:
             ExpectationFailed: it was not over in time.
         """
         __tracebackhide__ = True
-        await self._act("expect_end", given(timeout=timeout))
+        return await self._act("expect_end", given(timeout=timeout))
 
-    async def says_nothing_for(self, duration: Duration) -> None:
+    async def says_nothing_for(self, duration: Duration) -> Call:
         """Check that this person sends neither sound nor label nor message for that long.
 
         Raises:
             ExpectationFailed: it said something.
         """
         __tracebackhide__ = True
-        await self._act("says_nothing_for", {"for": duration})
+        return await self._act("says_nothing_for", {"for": duration})
 
-    async def hears_nothing_for(self, duration: Duration) -> None:
+    async def hears_nothing_for(self, duration: Duration) -> Call:
         """Check that neither sound nor label nor message reaches this person for that long.
 
         Raises:
             ExpectationFailed: something did.
         """
         __tracebackhide__ = True
-        await self._act("hears_nothing_for", {"for": duration})
+        return await self._act("hears_nothing_for", {"for": duration})
 
-    async def feedback(self, score: int | None = None, issue: str | None = None) -> None:
+    async def feedback(self, score: int | None = None, issue: str | None = None) -> Call:
         """Tell how good the call was, as `postFeedback` does.
 
         Args:
@@ -208,9 +216,9 @@ class Talk:
             issue: such as `echo` or `dropped-call`.
         """
         __tracebackhide__ = True
-        await self._act("feedback", given(score=score, issue=issue))
+        return await self._act("feedback", given(score=score, issue=issue))
 
-    async def misbehave(self, how: Misbehaviour, *, by: Duration | None = None) -> None:
+    async def misbehave(self, how: Misbehaviour, *, by: Duration | None = None) -> Call:
         """Be a broken client.
 
         Args:
@@ -218,7 +226,7 @@ class Talk:
             by: how late, for `late_hang_up`.
         """
         __tracebackhide__ = True
-        await self._act("misbehave", given(how=how, by=by))
+        return await self._act("misbehave", given(how=how, by=by))
 
 
 class Call(Talk):
@@ -294,12 +302,14 @@ class Call(Talk):
     def _path(self) -> str:
         return f"/people/{part(self.person.name)}/calls/{part(self.id)}"
 
-    async def _act(self, action: str, body: Json) -> Any:
+    async def _ask(self, action: str, body: Json) -> Any:
         __tracebackhide__ = True
-        answer = await self.person.control.request("POST", f"{self._path}/{action}", body)
-        if isinstance(answer, dict) and answer.get("id") == self.id and "direction" in answer:
-            self._learn(answer)
-        return answer
+        return await self.person.control.request("POST", f"{self._path}/{action}", body)
+
+    async def _act(self, action: str, body: Json) -> Call:
+        __tracebackhide__ = True
+        self._learn(await self._ask(action, body))
+        return self
 
     def _learn(self, told: Mapping[str, Any]) -> None:
         self._told = dict(told)

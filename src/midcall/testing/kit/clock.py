@@ -38,6 +38,7 @@ class Clock:
         Raises:
             SwitchboardUnusable: time is real.
         """
+        __tracebackhide__ = True
         if not self.is_virtual:
             raise SwitchboardUnusable(
                 "real time cannot be advanced: mark the test with @pytest.mark.switchboard(time='virtual'), "

@@ -88,9 +88,13 @@ class Person(Talk):
         __tracebackhide__ = True
         await self._request("DELETE", "")
 
-    async def _act(self, action: str, body: Json) -> Any:
+    async def _ask(self, action: str, body: Json) -> Any:
         __tracebackhide__ = True
         return await self._request("POST", f"/calls/current/{action}", body)
+
+    async def _act(self, action: str, body: Json) -> Call:
+        __tracebackhide__ = True
+        return Call(self, await self._ask(action, body))
 
     async def _request(self, method: str, path: str, body: object = None) -> Any:
         __tracebackhide__ = True

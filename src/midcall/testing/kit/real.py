@@ -121,6 +121,7 @@ class RealPlace:
         ca_file = Path(info.ca_file)
         written = files.write(ca_file.parent.parent / "exec", ca_file, os.environ)
         told = variables(host=LOOPBACK, port=port, credentials=credentials, files=written, environment=os.environ)
+        told["TWILIO_APPLICATION_SID"] = credentials.application_sid
         session = await self._held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         return _Started(info, credentials, session, told)
 

@@ -43,6 +43,7 @@ class VirtualPlace:
         # The vendor's hosts lead to the server by themselves in this loop; a proxy would lead out of it.
         self.variables: Variables = {
             **credential_variables(server.credentials),
+            "TWILIO_APPLICATION_SID": server.credentials.application_sid,
             **dict.fromkeys((*UNSET, *PROXIES)),
         }
 
