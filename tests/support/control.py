@@ -51,6 +51,14 @@ class Kit:
         await self.post(f"{placed}/expect", {"status": "open"})
         return placed, came
 
+    async def subaccount(self) -> Kit:
+        """The same for another tenant."""
+        url = f"{self.running.info.http_url}/2010-04-01/Accounts.json"
+        async with self.session.post(url, data={"FriendlyName": "other"}, headers=self.headers) as response:
+            made = await response.json()
+        headers = {"Authorization": aiohttp.encode_basic_auth(made["sid"], made["auth_token"])}
+        return Kit(self.running, self.session, headers)
+
     async def rest(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> Any:
         """Ask REST, below the account."""
         account = self.running.credentials.account_sid

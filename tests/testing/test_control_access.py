@@ -38,11 +38,7 @@ async def test_another_sites_page_cannot_post_with_cached_credentials(kit: Kit) 
 
 async def test_another_tenant_has_people_of_its_own(kit: Kit) -> None:
     await kit.person("bob")
-    url = f"{kit.running.info.http_url}/2010-04-01/Accounts.json"
-    async with kit.session.post(url, data={"FriendlyName": "other"}, headers=kit.headers) as response:
-        made = await response.json()
-    auth = {"Authorization": aiohttp.encode_basic_auth(made["sid"], made["auth_token"])}
-    other = Kit(kit.running, kit.session, auth)
+    other = await kit.subaccount()
     assert (await other.ask("GET", "/people"))["people"] == []
     await other.ask("GET", "/people/bob", status=404)
     await other.person("bob")  # the same name, and the same identity, in another account

@@ -50,17 +50,6 @@ async def test_messages_of_people_are_matched_by_their_parts(kit: Kit) -> None:
     assert sent["sid"].startswith("KX")
 
 
-async def test_a_timeline_merges_people_and_server(kit: Kit) -> None:
-    for name in ("alice", "bob"):
-        await kit.person(name)
-    placed, _ = await kit.talk("alice", "bob")
-    sid = (await kit.ask("GET", placed))["sid"]
-    told = await kit.ask("GET", f"/timeline?call={sid}")
-    who = {entry["who"] for entry in told["entries"]}
-    assert who == {"alice", "bob", "server"}
-    print(told["text"])
-
-
 async def test_a_script_answers_incoming_calls(kit: Kit) -> None:
     await kit.person("alice")
     await kit.person("bob", on_call=[{"ring": "10ms"}, {"answer": {}}, {"speak": {"label": "hi"}}, {"hang_up": {}}])

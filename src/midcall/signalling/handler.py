@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from midcall.core import errors
 from midcall.core.sids import AccountSid, KeySid
-from midcall.signalling.connection import GOING_AWAY, Connection
+from midcall.signalling.connection import GOING_AWAY, Connection, Socket
 from midcall.signalling.hub import Hub
 from midcall.switch.accounts import Accounts
 
@@ -19,6 +19,9 @@ CLOSE_TIMEOUT_S: Final = 2.0
 
 WRITE_LIMIT: Final = 64 * 1024
 """Bytes that wait in the transport before nothing more is handed to it."""
+
+Around = Callable[[Socket, Callable[[], tuple[AccountSid, str | None]]], Socket]
+"""Takes a socket and what tells its client's account and identity; gives what is used instead."""
 
 _FINAL_TEXT: Final = 0x81
 
@@ -39,6 +42,8 @@ class Signalling:
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = False
+        self.around: Around | None = None
+        """Put around each new socket; the test kit disturbs frames there."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until it leaves. 503 while stopping, or when too many sockets have shown no token yet."""
@@ -55,7 +60,9 @@ class Signalling:
             await ws.prepare(request)
         except ConnectionError:  # it left during the handshake, which is nobody's error; nobody reads this answer
             return web.Response(status=400)
-        socket = _AiohttpSocket(ws, request, self._hub)
+        socket: Socket = _AiohttpSocket(ws, request, self._hub)
+        if self.around is not None:
+            socket = self.around(socket, lambda: (connection.account, connection.identity))
         connection = Connection(
             socket, self._hub, self._accounts, welcome=lambda: self._welcome(connection), host=request.host
         )

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from midcall.app.assembly import App
 from midcall.app.process import Running
 from midcall.core.sids import AccountSid, CallSid
+from midcall.testing.control.clients import ClientRoutes
 from midcall.testing.control.edge import Edge
 from midcall.testing.control.endpoints import Endpoints
 from midcall.testing.control.people import PeopleRoutes
+from midcall.testing.control.wire import Wires
 from midcall.testing.people.everybody import Everybody, Town
 from midcall.testing.people.story import timeline
 
@@ -25,6 +27,9 @@ class Control:
         PeopleRoutes(self.everybody, app, edge).add()
         self._endpoints = Endpoints(self.everybody, app, edge)
         self._endpoints.add()
+        self.wires = Wires()
+        ClientRoutes(self.everybody, app, edge, self.wires).add()
+        app.signalling.around = self.wires.around
 
     async def story(self, account: AccountSid, call: CallSid | None) -> str:
         """What happened, as text."""
@@ -35,6 +40,7 @@ class Control:
         """Let all people leave."""
         self._endpoints.close()
         await self.everybody.close()
+        self._app.signalling.around = None
 
 
 def attach(app: App, town: Town) -> Control:

@@ -61,6 +61,10 @@ class ExpectRequest(Body, frozen=True, kw_only=True):
     timeout: Duration | None = None
 
 
+class NetworkForm(Body, frozen=True, kw_only=True):
+    state: Literal["cut", "restored"]
+
+
 class Token(msgspec.Struct, frozen=True):
     token: str
     identity: str | None

@@ -49,7 +49,7 @@ class Journal:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._lines: deque[Entry | TraceEvent] = deque(maxlen=MAX_ENTRIES)
-        self._complete_since = now()
+        self.began = self._complete_since = now()
 
     def note(
         self, who: str, what: str, detail: Mapping[str, Any] | None = None, *, call: CallName | None = None

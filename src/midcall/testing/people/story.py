@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from midcall.app.assembly import App
+from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import CallFilter
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import PageRequest, TraceEvent
@@ -16,6 +17,9 @@ from midcall.testing.people.journal import Entry, Journal
 MAX_LEGS: Final = 50
 MAX_EVENTS: Final = 1_000
 """Of one leg."""
+MAX_ALERTS: Final = 100
+MAX_SHOWN: Final = 300
+"""Lines of a text; those before are only counted."""
 
 SERVER: Final = "server"
 _OTHER_LEGS: Final = ("by", "leg", "other")
@@ -43,30 +47,42 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def timeline(app: App, journal: Journal, account: AccountSid, call: CallSid | None) -> Timeline:
-    """The story of a call and all legs that belong to it; without a call, of all that people did.
+    """The story of a call and all legs that belong to it; without a call, of all that happened since there are people.
 
     Args:
         journal: of the account.
     """
     entries = journal.entries
     if call is None:
-        roots = [CallSid(sid) for sid in dict.fromkeys(_sid_of(entry) for entry in entries) if sid is not None]
-        legs = await _related(app, account, roots[-MAX_LEGS:])
-        told = set(map(id, entries))
+        lines = [_line(line) for line in journal]
+        lines += [_of_alert(alert) for alert in await _alerts(app, account, journal.began)]
     else:
-        legs = await _related(app, account, [call])
-        there = {entry.who for entry in entries if _sid_of(entry) in legs}
-        told = {id(entry) for entry in entries if _sid_of(entry) in legs or (entry.call is None and entry.who in there)}
-    noted = {leg for leg, events in legs.items() if journal.has_all_of(leg, events)}
-    lines = [
-        _of_server(line) if isinstance(line, TraceEvent) else _of_person(line)
-        for line in journal
-        if (line.leg_sid in noted if isinstance(line, TraceEvent) else id(line) in told)
-    ]
-    lines += [_of_server(event) for leg, events in legs.items() if leg not in noted for event in events]
+        lines = await _of_call(app, journal, account, call)
     lines.sort(key=lambda line: line.at)  # what has the same time keeps its order
     names = {entry.call.sid: entry.call.id for entry in entries if entry.call is not None and entry.call.sid}
     return Timeline(entries=lines, text=text_of(lines, names))
+
+
+async def _of_call(app: App, journal: Journal, account: AccountSid, call: CallSid) -> list[Line]:
+    legs = await _related(app, account, [call])
+    noted = {leg for leg, events in legs.items() if journal.has_all_of(leg, events)}
+    there = {entry.who for entry in journal.entries if _sid_of(entry) in legs}
+    lines = []
+    for line in journal:
+        if isinstance(line, TraceEvent):
+            is_told = line.leg_sid in noted
+        else:
+            is_told = _sid_of(line) in legs or (line.call is None and line.who in there)
+        if is_told:
+            lines.append(_line(line))
+    lines += [_line(event) for leg, events in legs.items() if leg not in noted for event in events]
+    return lines + [_of_alert(alert) for alert in await _alerts(app, account, journal.began) if alert.call_sid in legs]
+
+
+async def _alerts(app: App, account: AccountSid, since: float) -> Sequence[Alert]:
+    """Oldest first; they say why the server did not do what somebody expected."""
+    found = await app.store.alerts(account, AlertFilter(since=since), PageRequest(size=MAX_ALERTS))
+    return list(reversed(found.rows))
 
 
 async def _related(app: App, account: AccountSid, roots: Sequence[CallSid]) -> dict[CallSid, list[TraceEvent]]:
@@ -100,13 +116,17 @@ def _sid_of(entry: Entry) -> str | None:
     return None if entry.call is None else entry.call.sid
 
 
-def _of_person(entry: Entry) -> Line:
-    call = None if entry.call is None else entry.call.sid or entry.call.id
-    return Line(at=entry.at, who=entry.who, what=entry.what, detail=entry.detail, call=call)
+def _line(line: Entry | TraceEvent) -> Line:
+    if isinstance(line, TraceEvent):
+        return Line(at=line.at, who=SERVER, what=line.kind, detail=line.detail, call=line.leg_sid)
+    call = None if line.call is None else line.call.sid or line.call.id
+    return Line(at=line.at, who=line.who, what=line.what, detail=line.detail, call=call)
 
 
-def _of_server(event: TraceEvent) -> Line:
-    return Line(at=event.at, who=SERVER, what=event.kind, detail=event.detail, call=event.leg_sid)
+def _of_alert(alert: Alert) -> Line:
+    told = {"code": alert.code, "reason": alert.reason, "line": alert.line, "url": alert.request_url}
+    detail = {name: value for name, value in told.items() if value is not None}
+    return Line(at=alert.at, who=SERVER, what=f"{alert.level} alert", detail=detail, call=alert.call_sid)
 
 
 # ----------------------------------------------------------------------------------------------------------- as text
@@ -117,8 +137,10 @@ def text_of(lines: Sequence[Line], names: Mapping[str, str]) -> str:
     if not lines:
         return ""
     began = lines[0].at
-    width = max(len(line.who) for line in lines)
-    return "\n".join(_text(line, began, width, names) for line in lines)
+    shown = lines[-MAX_SHOWN:]
+    width = max(len(line.who) for line in shown)
+    before = [f"({len(lines) - len(shown)} lines before)"] if len(shown) < len(lines) else []
+    return "\n".join([*before, *(_text(line, began, width, names) for line in shown)])
 
 
 def _text(line: Line, began: float, width: int, names: Mapping[str, str]) -> str:
