@@ -27,6 +27,16 @@ def test_a_sleep_of_weeks_passes_at_once_and_to_the_second() -> None:
     assert today == dt.datetime(2026, 1, 22, tzinfo=dt.UTC)
 
 
+def test_centuries_pass_as_well() -> None:
+    async def main() -> float:
+        for _ in range(10):
+            await asyncio.sleep(3_652 * DAY_S + 0.1)
+            await asyncio.sleep(1e-5)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == pytest.approx(36_520 * DAY_S + 1)
+
+
 def test_timers_fire_in_their_order_each_at_its_own_time() -> None:
     async def main() -> list[tuple[str, float]]:
         loop = asyncio.get_running_loop()

@@ -30,6 +30,7 @@ START: Final = 1_767_225_600.0
 """Epoch seconds at which a virtual world begins: 2026-01-01T00:00:00Z."""
 PATIENCE_S: Final = 6 * 3_600.0
 STUCK_S: Final = 20.0
+RESOLUTION_S: Final = 1e-6
 LOOK_S: Final = 0.01
 """Real seconds between two looks at threads that hold up the clock."""
 LOOKS: Final = 2
@@ -80,6 +81,8 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         self._waiting_looks = 0
         self._wall = Wall(start)
         super().__init__(_Jumping(self))
+        # Timers so near each other fire together. Finer than what a float can tell after years, the loop would hang.
+        self._clock_resolution = RESOLUTION_S
         self.network: Network = Network(self)
         self.doors = Doors(self)
 

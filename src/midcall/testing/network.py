@@ -17,6 +17,7 @@ import ssl as tls
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from midcall.testing.network_transports import Address, EndSocket, MemoryTransport
@@ -76,7 +77,7 @@ class MemoryServer(asyncio.AbstractServer):
     def __init__(self, network: Network) -> None:
         self._network = network
         self._places: list[Address] = []
-        self._ends: set[MemoryTransport] = set()
+        self._ends: dict[MemoryTransport, None] = {}  # ordered, as a set is not
         self._closed = False
         self._waiting: list[asyncio.Future[None]] = []
         self._forever: asyncio.Future[None] | None = None
@@ -138,10 +139,10 @@ class MemoryServer(asyncio.AbstractServer):
         await waiting
 
     def attach(self, end: MemoryTransport) -> None:
-        self._ends.add(end)
+        self._ends[end] = None
 
     def detach(self, end: MemoryTransport) -> None:
-        self._ends.discard(end)
+        self._ends.pop(end, None)
         self._wake()
 
     def _wake(self) -> None:
@@ -162,6 +163,7 @@ class Network:
         self._families: dict[str, str] = {}
         self._addresses = NAMES.hosts()
         self._ports = itertools.count(FIRST_PORT)
+        self._ends: dict[MemoryTransport, None] = {}  # ordered, as a set is not
         self._client_ports = itertools.count(FIRST_CLIENT_PORT)
         self.dialled: weakref.WeakKeyDictionary[socket.socket, Address] = weakref.WeakKeyDictionary()
         # Never written to: what polls a connection's descriptor finds nothing to read.
@@ -199,6 +201,13 @@ class Network:
             return str(ipaddress.ip_address(host))
         except ValueError:
             return None
+
+    def knows(self, host: str | None, port: Any) -> bool:
+        """Whether that is a name of this network, or a place where somebody listens; for who may look elsewhere."""
+        address = self.address_of(host)
+        if host and address is not None and not _is_spelt(host, address):
+            return True
+        return isinstance(port, int) and (address, port) in self._listeners
 
     def served_names(self) -> list[str]:
         """All names, for people to read."""
@@ -260,6 +269,10 @@ class Network:
 
     # connections
 
+    def ends(self) -> list[MemoryTransport]:
+        """The listeners' ends of all connections that are up, oldest first: `end.abort()` cuts one."""
+        return list(self._ends)
+
     def connect(
         self, make: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, secure: object
     ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
@@ -275,15 +288,27 @@ class Network:
         own = (LOOPBACK, next(self._client_ports))
         server = listener.server
         near = MemoryTransport(self.loop, self, name=own, peer=place, secure=secure, on_end=lambda end: None)
-        far = MemoryTransport(self.loop, self, name=place, peer=own, secure=listener.secure, on_end=server.detach)
+        far = MemoryTransport(
+            self.loop, self, name=place, peer=own, secure=listener.secure, on_end=partial(self._on_end, server)
+        )
         near.join(far)
         far.join(near)
         server.attach(far)
+        self._ends[far] = None
         protocol = make()
         # The server's end begins first, as with accept; both before any byte moves.
         far.begin(listener.make())
         near.begin(protocol)
         return near, protocol
+
+    def _on_end(self, server: MemoryServer, end: MemoryTransport) -> None:
+        self._ends.pop(end, None)
+        server.detach(end)
+
+
+def _is_spelt(host: str, address: str) -> bool:
+    """Whether a host is this machine or an address, which are outside of this network too."""
+    return address == LOOPBACK or host.strip("[]") == address
 
 
 def _port(port: Any) -> int:

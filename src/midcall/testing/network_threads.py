@@ -165,7 +165,7 @@ def patched_for_threads(loop: VirtualLoop) -> Iterator[None]:
                 "make it in a thread: `await asyncio.to_thread(…)`"
             )
         works_for_loop = getattr(_caller, "loop", None) is loop
-        if not works_for_loop and (name is None or loop.network.address_of(name) in (None, LOOPBACK)):
+        if not works_for_loop and not loop.network.knows(name, port):
             return real_lookup(host, port, family, type, proto, flags)
         found = loop.network.lookup(name, port, type)
         return [(*info[:4], (LOOPBACK, loop.doors.port(*info[4]))) for info in found]
