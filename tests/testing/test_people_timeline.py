@@ -22,7 +22,9 @@ async def test_a_timeline_merges_people_and_server_in_order(kit: Kit) -> None:
         for wanted in order
     ]
     assert places == sorted(places), told["text"]
-    assert sid not in told["text"], "sids of people's calls are shown by the people's names for them"
+    naming, *others = [line for line in lines if sid in line]
+    assert "bob     has the sid" in naming
+    assert not others, "sids of people's calls are shown by the people's names for them"
     assert lines[0].startswith("+    0.000 s")
 
 

@@ -27,14 +27,14 @@ class Wires:
     """All sockets, what happens to their frames, and which clients are cut off."""
 
     def __init__(self) -> None:
-        self._sockets: set[Wire] = set()
+        self._sockets: dict[Wire, None] = {}
         self._faults: dict[Client, Faults] = {}
         self._cut: set[Client] = set()
 
     def around(self, socket: Socket, who: Who) -> Socket:
         """What a connection uses instead of its socket."""
         wire = Wire(self, socket, who)
-        self._sockets.add(wire)
+        self._sockets[wire] = None
         return wire
 
     def cut(self, client: Client) -> int:
@@ -65,7 +65,7 @@ class Wires:
 
     def forget(self, wire: Wire) -> None:
         """A socket has ended."""
-        self._sockets.discard(wire)
+        self._sockets.pop(wire, None)
 
 
 class Wire:

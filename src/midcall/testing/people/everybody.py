@@ -26,7 +26,7 @@ from midcall.sdk.chance import Chance
 from midcall.testing.people.actions import Step
 from midcall.testing.people.call import PersonCall
 from midcall.testing.people.doing import Doer
-from midcall.testing.people.journal import Journal
+from midcall.testing.people.journal import HAS_SID, Journal
 from midcall.testing.people.person import Person
 from midcall.testing.people.problems import TooMany, Unknown, Unusable, WrongState
 
@@ -53,7 +53,7 @@ class Town:
         application_sid: of the account that the server began with; None takes the newest of each account.
         time: whether waits are real, or a virtual loop's.
         session: reaches the server; None makes one.
-        chance: of people's clients; None is the system's.
+        chance: of people's clients; None draws from the server's.
     """
 
     http_url: str
@@ -99,6 +99,7 @@ class Everybody:
         self.town = town
         self.labels = _labels(app)
         self._session = town.session
+        self._chance = town.chance or Chance(app.entropy)
         self._accounts: dict[AccountSid, People] = {}
         self._calls: WeakValueDictionary[str, PersonCall] = WeakValueDictionary()
         self._unclaimed: OrderedDict[CallSid, list[tuple[Kind, str]]] = OrderedDict()
@@ -325,7 +326,7 @@ class Everybody:
             session=self._session,
             media=media,
             allow_incoming_while_busy=True,
-            chance=self.town.chance,
+            chance=self._chance,
             now=lambda: datetime.fromtimestamp(self._app.clock.now(), UTC),
         )
 
@@ -339,7 +340,7 @@ class Everybody:
     def _on_sid(self, call: PersonCall) -> None:
         assert call.sid is not None
         self._calls[call.sid] = call
-        call.note("has the sid", sid=call.sid)
+        call.note(HAS_SID, sid=call.sid)
         for kind, text in self._unclaimed.pop(CallSid(call.sid), ()):
             self._tell(call, kind, text)
 

@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 MAX_ENTRIES: Final = 20_000
 
+HAS_SID: Final = "has the sid"
+"""What a line says that brings a call's name and its sid together."""
+
 
 @dataclass(slots=True)
 class CallName:
@@ -88,11 +91,11 @@ class Bell:
     """Rung whenever something happened; those who wait look again."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # in order, so that a seed decides who goes on first
 
     def ring(self) -> None:
         """Wake everybody who waits."""
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
                 future.set_result(None)
@@ -112,8 +115,8 @@ class Bell:
 
     async def _rung(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = None
         try:
             await future
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)

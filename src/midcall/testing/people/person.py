@@ -75,7 +75,7 @@ class Person:
         self._calls: dict[str, PersonCall] = {}
         self._count = 0
         self._untaken: deque[PersonCall] = deque(maxlen=MAX_CALLS)
-        self._scripts: set[asyncio.Task[None]] = set()
+        self._scripts: dict[asyncio.Task[None], None] = {}
         self._gone = False
         self._device = make_device()
         self._device.on("incoming", self._on_incoming)
@@ -121,9 +121,10 @@ class Person:
         for call in self._calls.values():
             call.forsake()
         self._bell.ring()
-        for script in self._scripts:
+        scripts = list(self._scripts)
+        for script in scripts:
             script.cancel()
-        await asyncio.gather(*self._scripts, return_exceptions=True)
+        await asyncio.gather(*scripts, return_exceptions=True)
         await self._device.destroy()
         self._journal.note(self.name, "leaves")
 
@@ -243,8 +244,8 @@ class Person:
     def _start(self, call: PersonCall, script: Sequence[Step]) -> None:
         task = asyncio.get_running_loop().create_task(self._run(call, script), name=f"script of {call.id}")
         call.script = task
-        self._scripts.add(task)
-        task.add_done_callback(self._scripts.discard)
+        self._scripts[task] = None
+        task.add_done_callback(lambda task: self._scripts.pop(task, None))
 
     async def _run(self, call: PersonCall, script: Sequence[Step]) -> None:
         for number, step in enumerate(script, 1):

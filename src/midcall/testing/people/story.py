@@ -12,7 +12,7 @@ from midcall.core.alerts import Alert, AlertFilter
 from midcall.core.calls import CallFilter
 from midcall.core.sids import AccountSid, CallSid
 from midcall.ports import PageRequest, TraceEvent
-from midcall.testing.people.journal import Entry, Journal
+from midcall.testing.people.journal import HAS_SID, Entry, Journal
 
 MAX_LEGS: Final = 50
 MAX_EVENTS: Final = 1_000
@@ -144,12 +144,14 @@ def text_of(lines: Sequence[Line], names: Mapping[str, str]) -> str:
 
 
 def _text(line: Line, began: float, width: int, names: Mapping[str, str]) -> str:
+    if line.what == HAS_SID:  # the one line that says what the name stands for
+        names = {}
     detail = " ".join(
         f"{name}={_short(value, names)}"
         for name, value in line.detail.items()
         if value not in (None, "") and not (name == "call_sid" and value == line.call)
     )
-    call = "" if line.call is None else f"  [{_named(line.call, names)}]"
+    call = "" if line.call is None or line.what == HAS_SID else f"  [{_named(line.call, names)}]"
     return f"+{line.at - began:9.3f} s  {line.who:{width}}  {line.what} {detail}".rstrip() + call
 
 
@@ -161,4 +163,4 @@ def _short(value: Any, names: Mapping[str, str]) -> str:
 def _named(text: str, names: Mapping[str, str]) -> str:
     if text in names:
         return names[text]
-    return f"{text[:8]}…" if len(text) == 34 and text.startswith("CA") else text
+    return f"{text[:8]}…" if names and len(text) == 34 and text.startswith("CA") else text

@@ -1,0 +1,70 @@
+"""Virtual people in virtual time: minutes pass in milliseconds, and a seed decides everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from midcall.app.process import Running
+from midcall.testing import virtual
+from midcall.testing.control import attach
+from midcall.testing.people.everybody import Town
+from support.control import Kit
+
+RING = "<Response><Dial timeout='60'><Client>bob</Client></Dial></Response>"
+
+FOR_EVER = aiohttp.ClientTimeout(total=None)
+
+
+@asynccontextmanager
+async def people(running: Running) -> AsyncIterator[None]:
+    info, made = running.info, running.credentials
+    town = Town(
+        http_url=info.http_url,
+        https_url=info.https_url,
+        account_sid=made.account_sid,
+        application_sid=made.application_sid,
+        time="virtual",
+    )
+    control = attach(running.app, town)
+    try:
+        yield
+    finally:
+        await control.close()
+
+
+async def story() -> str:
+    """Bob lets the first call ring until it is over, answers the second one and writes; the timeline."""
+    async with virtual.server(extensions=(people,)) as server, aiohttp.ClientSession(timeout=FOR_EVER) as session:
+        made = server.credentials
+        headers = {"Authorization": aiohttp.encode_basic_auth(made.account_sid, made.auth_token)}
+        kit = Kit(server.running, session, headers)
+        assert (await kit.ask("GET", ""))["time"] == "virtual"
+        await server.set_voice_url((await kit.post("/endpoints", {"twiml": RING}, status=201))["url"])
+        for name in ("alice", "bob"):
+            await kit.person(name)
+        first = await kit.call("alice", "bob")
+        await kit.post(f"{await kit.incoming('bob')}/misbehave", {"how": "no_answer"})
+        await kit.post(f"{first}/expect_end", {"timeout": "59s"}, status=422)
+        await kit.post(f"{first}/expect_end", {"timeout": "2s"})
+        second, came = await kit.talk("alice", "bob")
+        await kit.post(f"{came}/says_nothing_for", {"for": "1h"})
+        await kit.post(f"{came}/speak", {"label": "at last"})
+        await kit.post(f"{second}/expect_sound", {"label": "at last"})
+        await kit.ask("PUT", "/clients/bob/network", {"state": "cut"})
+        await kit.post(f"{came}/expect", {"event": "reconnecting"})
+        await kit.ask("PUT", "/clients/bob/network", {"state": "restored"})
+        await kit.post(f"{came}/expect", {"event": "reconnected"})
+        await kit.post(f"{second}/hang_up")
+        await kit.post(f"{came}/expect_end")
+        return (await kit.ask("GET", "/timeline"))["text"]
+
+
+def test_hours_pass_and_the_same_seed_tells_the_same_story() -> None:
+    told = virtual.run(story(), seed=7)
+    assert told == virtual.run(story(), seed=7)
+    assert "misbehaves how=no_answer" in told
+    lines = told.splitlines()
+    assert float(lines[-1].split()[1]) > 3_600
