@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         BlockingSwitchboard,
     )
     from midcall.testing.kit.call import Call, Message
+    from midcall.testing.kit.doors import Served
     from midcall.testing.kit.failures import ActionRefused, ExpectationFailed, SwitchboardUnusable
     from midcall.testing.kit.network import Fault, Network
     from midcall.testing.kit.person import Person
@@ -39,6 +40,7 @@ __all__ = [
     "Person",
     "Recorder",
     "Request",
+    "Served",
     "Switchboard",
     "SwitchboardUnusable",
 ]
@@ -50,6 +52,7 @@ _WHERE: Final = {
     **dict.fromkeys(("Fault", "Network"), "network"),
     "Person": "person",
     **dict.fromkeys(("Recorder", "Request"), "recorder"),
+    "Served": "doors",
     "Switchboard": "switchboard",
 }
 

@@ -1,19 +1,19 @@
-"""An application under test on a free port of loopback: ASGI by uvicorn, WSGI by the standard library's server."""
+"""An application under test on a free port of loopback: ASGI in uvicorn, WSGI in threads of it."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any, Final, Literal
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
 
 from midcall.testing.kit.failures import SwitchboardUnusable
+from midcall.testing.virtual_apps import WSGI_THREADS, is_wsgi
 
 if TYPE_CHECKING:
     import uvicorn
@@ -23,22 +23,33 @@ START_S: Final = 30.0
 CLOSING_TURNS: Final = 3
 """Loop turns that connections without a request need to close."""
 
-Interface = Literal["asgi", "wsgi"]
 Application = Callable[..., Any]
 
 
-def interface_of(app: Application) -> Interface:
-    """How an application wants to be called: an asynchronous callable is ASGI, any other is WSGI.
+def as_asgi(app: Application) -> Application:
+    """An application as ASGI; WSGI works in threads.
 
     Raises:
-        SwitchboardUnusable: it is no callable.
+        SwitchboardUnusable: it is neither, or what adapts it is not installed.
     """
-    if not callable(app):
+    try:
+        if isinstance(app, web.Application):
+            raise TypeError
+        if not is_wsgi(app):
+            return app
+    except TypeError:
         raise SwitchboardUnusable(
-            f"{type(app).__name__} is neither ASGI nor WSGI; give the object that uvicorn or gunicorn is given"
-        )
-    is_asynchronous = inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
-    return "asgi" if is_asynchronous else "wsgi"
+            f"{type(app).__module__}.{type(app).__name__} is neither ASGI nor WSGI; give the object that uvicorn or "
+            "gunicorn is given, or serve it yourself and tell its URL to switchboard.point(…)"
+        ) from None
+    try:
+        from a2wsgi import WSGIMiddleware
+    except ImportError:
+        raise SwitchboardUnusable(
+            "a WSGI application is adapted by a2wsgi, which is not installed: pip install 'midcall[testing]'"
+        ) from None
+    adapted: Application = WSGIMiddleware(app, workers=WSGI_THREADS)
+    return adapted
 
 
 @asynccontextmanager
@@ -108,14 +119,12 @@ def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.E
 
 
 @contextmanager
-def in_thread(app: Application, interface: Interface) -> Iterator[str]:
-    """Serve in threads of its own, so that the application may block; the URL without a slash behind."""
-    with _asgi_thread(app) if interface == "asgi" else _wsgi_threads(app) as url:
-        yield url
+def in_thread(app: Application) -> Iterator[str]:
+    """Serve ASGI in a thread and a loop of its own, so that the application may block; the URL without a slash behind.
 
-
-@contextmanager
-def _asgi_thread(app: Application) -> Iterator[str]:
+    Raises:
+        SwitchboardUnusable: see `asgi`.
+    """
     url: Future[str] = Future()
     leave: Future[Callable[[], object]] = Future()
 
@@ -143,32 +152,6 @@ def _asgi_thread(app: Application) -> Iterator[str]:
         if leave.done():
             leave.result()()
         thread.join()
-
-
-class _Threads(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    # Connections that are kept open would hold the end of a test.
-    block_on_close = False
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def _wsgi_threads(app: Application) -> Iterator[str]:
-    with _Threads((LOOPBACK, 0), _Quiet) as server:
-        server.set_app(app)
-        thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="midcall application", daemon=True
-        )
-        thread.start()
-        try:
-            yield _url(server.socket)
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def _free_socket() -> AbstractContextManager[socket.socket]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from midcall.testing.kit import library
-from midcall.testing.kit.apps import Application, Interface, interface_of
+from midcall.testing.kit.apps import Application, as_asgi
 from midcall.testing.kit.call import Call, Duration, Message, Misbehaviour, Script, Talk
 from midcall.testing.kit.clock import seconds
+from midcall.testing.kit.doors import Doors, Served
 from midcall.testing.kit.network import Fault, Network
 from midcall.testing.kit.person import Person
 from midcall.testing.kit.real import RealPlace
@@ -432,11 +433,11 @@ class BlockingSwitchboard:
         *,
         voice: str | None = "/voice",
         status_callback: str | None = None,
-        interface: Interface | None = None,
-    ) -> str:
+    ) -> Served:
         """See `Switchboard.serve`. The application runs in threads of its own."""
         __tracebackhide__ = True
-        url = self._place.serve_in_threads(app, interface or interface_of(app))
+        doors = Doors(as_asgi(app), self.auth_token)
+        url = Served.at(self._place.serve_in_threads(doors), doors)
         self.point(url, voice=voice, status_callback=status_callback)
         return url
 
@@ -456,6 +457,11 @@ class BlockingSwitchboard:
         """See `Switchboard.token`."""
         __tracebackhide__ = True
         return self._run(self._switchboard.token(identity, ttl=ttl, incoming=incoming, params=params))
+
+    def get(self, path: str) -> Any:
+        """See `Switchboard.get`."""
+        __tracebackhide__ = True
+        return self._run(self._switchboard.get(path))
 
     def network(self, identity: str) -> BlockingNetwork:
         """See `Switchboard.network`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from midcall.folder import Credentials
-from midcall.testing.kit.control import Control, Fetched
+from midcall.testing.kit.control import Control, Fetched, read
 from midcall.testing.kit.failures import ActionRefused, SwitchboardUnusable
 
 if TYPE_CHECKING:
@@ -33,6 +33,20 @@ async def update_application(control: Control, credentials: Credentials, fields:
     answer = await control.fetch("POST", path, data=fields)
     if answer.status >= 300:
         raise ActionRefused(f"the application cannot be changed so: {answer.text}", status=answer.status)
+
+
+async def get(control: Control, credentials: Credentials, path: str) -> Any:
+    """A resource of REST.
+
+    Args:
+        path: below the account.
+
+    Raises:
+        ActionRefused: the server does not give it.
+    """
+    __tracebackhide__ = True
+    answer = await control.fetch("GET", f"/2010-04-01/Accounts/{credentials.account_sid}{path}")
+    return read(answer.status, answer.text.encode())
 
 
 def asynchronous_client(control: Control, credentials: Credentials) -> Client:

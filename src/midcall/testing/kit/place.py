@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from midcall.folder import Credentials
 from midcall.redirect.environment import Variables
-from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.apps import Application
 from midcall.testing.kit.control import Control
 
 
@@ -31,8 +31,8 @@ class Place(Protocol):
     credentials: Credentials
     variables: Variables
 
-    async def serve(self, app: Application, interface: Interface) -> str:
-        """Put an application where the server reaches it: ASGI in the loop of the test, WSGI in threads.
+    async def serve(self, app: Application) -> str:
+        """Put an ASGI application where the server reaches it, in the loop of the test.
 
         Returns:
             Its URL without a slash behind.

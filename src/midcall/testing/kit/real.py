@@ -26,7 +26,7 @@ from midcall.redirect.proxy import serving as proxying
 from midcall.redirect.upstream import UnusableProxy, Upstreams
 from midcall.settings import SettingsError, load
 from midcall.testing.kit import apps
-from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.apps import Application
 from midcall.testing.kit.control import Control, ElsewhereControl, HttpControl
 from midcall.testing.kit.failures import SwitchboardUnusable
 
@@ -125,18 +125,16 @@ class RealPlace:
         session = await self._held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         return _Started(info, credentials, session, told)
 
-    async def serve(self, app: Application, interface: Interface) -> str:
+    async def serve(self, app: Application) -> str:
         """See `Place.serve`."""
-        if interface == "wsgi":
-            return await asyncio.to_thread(self.serve_in_threads, app, interface)
         stack = AsyncExitStack()
         url = await stack.enter_async_context(apps.asgi(app))
         self._apps_in_loop.append((asyncio.get_running_loop(), stack))
         return url
 
-    def serve_in_threads(self, app: Application, interface: Interface) -> str:
+    def serve_in_threads(self, app: Application) -> str:
         """Put an application where the server reaches it, and where it may block; its URL."""
-        return self._apps.enter_context(apps.in_thread(app, interface))
+        return self._apps.enter_context(apps.in_thread(app))
 
     def close(self) -> None:
         """Stop the applications and the server."""

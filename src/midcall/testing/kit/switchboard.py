@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from midcall.testing.kit import environment, library
-from midcall.testing.kit.apps import Application, Interface, interface_of
+from midcall.testing.kit.apps import Application, as_asgi
 from midcall.testing.kit.call import Call, Duration, Script
 from midcall.testing.kit.clock import Clock
 from midcall.testing.kit.control import given
+from midcall.testing.kit.doors import Doors, Served
 from midcall.testing.kit.network import Network
 from midcall.testing.kit.person import Person
 from midcall.testing.kit.place import Place
@@ -137,24 +138,23 @@ class Switchboard:
         *,
         voice: str | None = "/voice",
         status_callback: str | None = None,
-        interface: Interface | None = None,
-    ) -> str:
+    ) -> Served:
         """Put an application where the server reaches it, until the test is over.
 
         Args:
             app: ASGI or WSGI.
             voice: path that is asked when people call; None leaves the voice URL as it is.
             status_callback: path that is told what becomes of people's calls.
-            interface: when it cannot be seen from the application.
 
         Returns:
-            Its URL without a slash behind.
+            Its URL without a slash behind, which is also how the application is made to misbehave; see `Served`.
 
         Raises:
             SwitchboardUnusable: it is no application, it does not start, or what serves it is not installed.
         """
         __tracebackhide__ = True
-        url = await self._place.serve(app, interface or interface_of(app))
+        doors = Doors(as_asgi(app), self.auth_token)
+        url = Served.at(await self._place.serve(doors), doors)
         await self.point(url, voice=voice, status_callback=status_callback)
         return url
 
@@ -192,6 +192,18 @@ class Switchboard:
         body = given(ttl=ttl, incoming=incoming, params=dict(params) if params else None)
         answer = await self._control.request("POST", "/tokens", {"identity": identity, **body})
         return str(answer["token"])
+
+    async def get(self, path: str) -> Any:
+        """Read a resource of REST that the official library has no words for.
+
+        Args:
+            path: below the account, such as `/Calls/CA…/Feedback.json`.
+
+        Raises:
+            ActionRefused: there is none.
+        """
+        __tracebackhide__ = True
+        return await library.get(self._control, self.credentials, path)
 
     def network(self, identity: str) -> Network:
         """The way between the clients of an identity and the server; people have theirs as `person.network`."""

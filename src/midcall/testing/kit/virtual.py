@@ -14,7 +14,7 @@ from midcall.sdk.chance import Chance
 from midcall.settings import load
 from midcall.testing import virtual
 from midcall.testing.control import attach
-from midcall.testing.kit.apps import Application, Interface
+from midcall.testing.kit.apps import Application
 from midcall.testing.kit.control import Control, HttpControl
 from midcall.testing.kit.environment import PROXIES
 from midcall.testing.people.everybody import Town
@@ -59,7 +59,7 @@ class VirtualPlace:
         session = await held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         return cls(server, session, held)
 
-    async def serve(self, app: Application, interface: Interface) -> str:
+    async def serve(self, app: Application) -> str:
         """See `Place.serve`."""
         self._apps += 1
         return await self._server.serve(app, host=f"app{self._apps if self._apps > 1 else ''}.example")
