@@ -5,7 +5,7 @@ import logging
 import threading
 import urllib.request
 
-import aiohttp
+import aiohttp.web
 import pytest
 
 from midcall.testing.kit import apps
@@ -66,27 +66,29 @@ async def test_a_startup_that_fails_says_where_to_look(caplog):
 
 def test_an_asgi_application_in_a_thread_may_block():
     app = Asgi()
-    with apps.in_thread(app, "asgi") as url:
+    with apps.in_thread(app) as url:
         assert fetched(url + "/voice") == "/voice"
     assert app.seen == ["up", "midcall application", "down"]
 
 
 def test_a_startup_that_fails_in_a_thread_is_told_where_it_was_asked_for():
-    with pytest.raises(SwitchboardUnusable, match="startup failed"), apps.in_thread(Asgi(fails=True), "asgi"):
+    with pytest.raises(SwitchboardUnusable, match="startup failed"), apps.in_thread(Asgi(fails=True)):
         pass
 
 
 def test_a_wsgi_application_answers():
-    with apps.in_thread(wsgi, "wsgi") as url:
+    with apps.in_thread(apps.as_asgi(wsgi)) as url:
         assert fetched(url + "/voice") == "/voice"
 
 
-def test_the_interface_is_seen_from_the_application():
+def test_asgi_stays_as_it_is_and_others_are_refused_with_what_to_give():
     async def function(scope, receive, send): ...
 
-    assert [apps.interface_of(app) for app in (Asgi(), function, wsgi)] == ["asgi", "asgi", "wsgi"]
-    with pytest.raises(SwitchboardUnusable, match="str is neither ASGI nor WSGI"):
-        apps.interface_of("app:app")
+    app = Asgi()
+    assert (apps.as_asgi(app), apps.as_asgi(function)) == (app, function)
+    for other in ("app:app", aiohttp.web.Application()):
+        with pytest.raises(SwitchboardUnusable, match=r"neither ASGI nor WSGI.*switchboard\.point"):
+            apps.as_asgi(other)
 
 
 async def test_the_signals_of_the_test_run_stay_its_own():

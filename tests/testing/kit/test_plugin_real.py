@@ -9,7 +9,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
 import desk
-from midcall.testing import ExpectationFailed
+from midcall.testing import ExpectationFailed, Fault
 
 BEFORE = dict(os.environ)
 PAUSE = "<Response><Pause length='60'/></Response>"
@@ -55,6 +55,61 @@ def test_the_environment_is_as_it_was_before():
 
 
 
+async def test_somebody_has_a_phone(switchboard):
+    await switchboard.serve(desk.Desk())
+    alice, carol = await switchboard.person("alice"), await switchboard.person("carol", number="+15550100")
+    call = await alice.call("+15550100")
+    await (await carol.incoming()).accept()
+    await call.expect(status="open")
+
+
+async def test_requests_are_recorded_and_their_signatures_checked(switchboard):
+    recorder = await switchboard.recorder(twiml="<Response><Reject/></Response>")
+    await switchboard.point(recorder.url, voice="/voice")
+    alice = await switchboard.person("alice")
+    await alice.call("bob")
+    request = await recorder.expect({"To": "bob"})
+    assert (request.method, request.is_signed) == ("POST", True)
+    await alice.expect_end()
+
+    import aiohttp
+    async with aiohttp.ClientSession() as session, session.post(recorder.url, data={"To": "eve"}) as answer:
+        assert answer.status == 200
+    with pytest.raises(ExpectationFailed, match="not signed"):
+        await recorder.expect({"To": "eve"})
+
+
+async def test_a_network_is_cut_and_comes_back(switchboard):
+    await switchboard.serve(desk.Desk())
+    alice, bob = await switchboard.person("alice"), await switchboard.person("bob", on_call=[{"answer": {}}])
+    call = await alice.call("bob")
+    await call.expect("accept")
+    await alice.cut_network()
+    await call.expect("reconnecting")
+    await alice.restore_network()
+    await call.expect("reconnected")
+
+
+async def test_a_message_that_is_lost_on_the_way_is_not_acknowledged(switchboard):
+    await switchboard.serve(desk.Desk())
+    alice, bob = await switchboard.person("alice"), await switchboard.person("bob", on_call=[{"answer": {}}])
+    call = await alice.call("bob")
+    await call.expect("accept")
+    await alice.network.disturb(Fault("drop", "from_client", "message"))
+    await call.send_message({"say": "one"}, wait=False)
+    await call.send_message({"say": "two"})
+    await alice.network.heal()
+
+
+async def test_an_application_misbehaves_on_request(switchboard):
+    app = await switchboard.serve(desk.Desk())
+    app.behaves({"failing": 503}, path="/voice")
+    alice = await switchboard.person("alice")
+    await alice.call("bob")
+    assert (await alice.expect_end()).ended_by == "disconnect"
+    assert all(request.is_signed for request in app.requests("/voice"))
+
+
 async def test_there_is_a_token_for_other_clients(switchboard):
     from midcall.sdk import Device
 
@@ -97,13 +152,13 @@ def test_a_plain_function_may_serve_asgi(switchboard):
 
 
 def test_the_stories_of_an_application_come_true(repository):
-    repository.run(STORIES).assert_outcomes(passed=7)
+    repository.run(STORIES).assert_outcomes(passed=12)
 
 
 def test_they_do_so_in_parallel_and_in_strict_mode(repository):
     repository.ini(mode="strict")
     marked = STORIES.replace("async def test", "@pytest.mark.asyncio\nasync def test")
-    repository.run(marked, "-n", "2").assert_outcomes(passed=7)
+    repository.run(marked, "-n", "2").assert_outcomes(passed=12)
 
 
 FAILURES = """

@@ -25,7 +25,22 @@ async def test_nobody_answers_for_a_minute(switchboard):
 
 
 
-async def test_an_application_says_nothing_for_a_day(switchboard):
+async def test_a_callback_is_repeated_for_hours(switchboard):
+    recorder = await switchboard.recorder(behaviour={"failing": 503, "times": 8})
+    bob = await switchboard.person("bob", on_call=[{"answer": {}}])
+    call = await switchboard.rest.calls.create_async(
+        to="client:bob", from_="client:desk", twiml="<Response><Pause length='3'/></Response>"
+    )
+    await (await bob.incoming()).expect(status="open")
+    await switchboard.rest.calls(call.sid).user_defined_message_subscriptions.create_async(callback=recorder.url)
+    await bob.send_message({"say": "hello"})
+    await switchboard.clock.advance("12h")
+    requests = await recorder.requests()
+    assert len(requests) == 9
+    assert len({request.fields["Sid"] for request in requests}) == 1
+
+
+async def test_an_application_says_nothing_for_a_while(switchboard):
     bob = await switchboard.person("bob", on_call=[{"answer": {}}])
     await switchboard.rest.calls.create_async(
         to="client:bob", from_="client:desk", twiml="<Response><Pause length='100'/></Response>"
@@ -72,7 +87,11 @@ async def test_a_seed_decides(switchboard, time):
     call = await alice.call("bob")
     await call.expect("accept")
     await call.send_message({"say": "hello"})
+    await alice.cut_network()
+    await call.expect("reconnecting")
     await switchboard.clock.sleep("3s")
+    await alice.restore_network()
+    await call.expect("reconnected")
     TIMELINES.append((call.sid, await switchboard.timeline()))
     assert len(set(TIMELINES)) == 1
 
@@ -84,7 +103,7 @@ async def test_the_nearest_mark_counts(switchboard):
 
 
 def test_hours_pass_in_moments(repository):
-    repository.run(STORIES).assert_outcomes(passed=8)
+    repository.run(STORIES).assert_outcomes(passed=9)
 
 
 def test_the_ini_file_may_say_so_for_all_tests(repository):
@@ -149,4 +168,4 @@ def test_it_works_with_anyios_plugin(repository):
         'time="virtual")\n', 'time="virtual")\n\n\n@pytest.fixture\ndef anyio_backend():\n    return "asyncio"\n', 1
     )
     repository.ini(mode=None)
-    repository.run(tests, "-p", "no:asyncio").assert_outcomes(passed=8)
+    repository.run(tests, "-p", "no:asyncio").assert_outcomes(passed=9)
