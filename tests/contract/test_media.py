@@ -415,11 +415,12 @@ async def test_digits_are_sent_as_telephone_events_in_order(webrtc: Studio) -> N
     assert numbers == [(numbers[0] + n) & 0xFFFF for n in range(len(numbers))]
 
 
-async def test_digits_for_a_leg_without_telephone_event_are_dropped(webrtc: Studio) -> None:
+async def test_a_leg_without_telephone_event_hears_digits_as_tones(webrtc: Studio) -> None:
     client = webrtc.client(events=False)
     await webrtc.called_by(client, A)
-    webrtc.do(SendDigits(leg=A, digits="12"))
-    await client.more()
+    webrtc.do(SendDigits(leg=A, digits="1w#"))
+    for row, column in ((697, 1209), (941, 1477)):
+        await client.until(lambda row=row, column=column: client.hears(row) and client.hears(column))
     assert {packet.payload_type for packet in client.packets} == {0}
 
 

@@ -64,6 +64,15 @@ async def test_tones_levels_and_files_are_heard(start_kit: StartKit) -> None:
     await kit.post(f"{came}/expect_sound", {"label": "hello"}, status=400)
 
 
+async def test_digits_that_are_pressed_are_heard(start_kit: StartKit) -> None:
+    kit = await start_kit("aiortc", media_workers=0)
+    for name in ("alice", "bob"):
+        await kit.person(name)
+    placed, came = await kit.talk("alice", "bob")
+    await kit.post(f"{placed}/send_digits", {"digits": "1590#"})
+    await kit.post(f"{came}/expect_digits", {"digits": "1590#"})
+
+
 async def test_dtmf_tones_are_decoded(start_kit: StartKit) -> None:
     kit = await start_kit("aiortc", media_workers=0)
     for name in ("alice", "bob"):

@@ -13,7 +13,7 @@ from typing import Final
 
 from midcall.core.sids import CallSid
 from midcall.media import rtp, sounds, telephone_event
-from midcall.media.codecs import Codec
+from midcall.media.codecs import FRAME_S, Codec
 from midcall.media.options import DIGITS_CAP
 from midcall.media.peer import Peer
 from midcall.media.telephone_event import DIGITS, GAP_S, PAUSE, PAUSE_S, TONE_S, Event
@@ -118,10 +118,10 @@ class Leg:
         if self.partner is not None:
             self.partner.hear_audio(source, codec, packet)
 
-    def say_event(self, source: Peer, packet: rtp.Packet, event: Event, rate: int) -> None:
-        """A telephone event, likewise."""
+    def say_event(self, source: Peer, packet: rtp.Packet, event: Event, rate: int, digit: str | None) -> None:
+        """A telephone event, likewise; `digit` at the first packet of a key."""
         if self.partner is not None:
-            self.partner.hear_event(source, packet, event, rate)
+            self.partner.hear_event(source, packet, event, rate, digit)
 
     def hear_audio(self, source: Peer, codec: Codec, packet: rtp.Packet) -> None:
         """Pass on a packet of the partner: as it is where this leg knows the codec, else transcoded."""
@@ -144,16 +144,21 @@ class Leg:
             if place is not None:
                 peer.send(transcoder.target, place, payload)
 
-    def hear_event(self, source: Peer, packet: rtp.Packet, event: Event, rate: int) -> None:
-        """Pass on a telephone event of the partner, where this leg negotiated them.
+    def hear_event(self, source: Peer, packet: rtp.Packet, event: Event, rate: int, digit: str | None) -> None:
+        """Pass on a telephone event of the partner; a leg that did not negotiate them hears the key's tones.
 
         Timestamps of events are those of the audio beside them, whatever clock counts their durations.
         """
         if self.far is not None:
-            self.far.say_event(source, packet, event, rate)
+            self.far.say_event(source, packet, event, rate, digit)
             return
         peer = self.peer
-        if peer is None or not peer.connected or self._toning:
+        if peer is None or not peer.connected:
+            return
+        if not peer.payloads.events:
+            self.send_digits(digit or "")
+            return
+        if self._toning:
             return
         codec, stream = source.codec_heard, (id(source), packet.ssrc)
         numbers: tuple[int, int] | None = (packet.sequence, packet.timestamp)
@@ -177,7 +182,7 @@ class Leg:
     # ---------------------------------------------------------------------------------------------------------- digits
 
     def send_digits(self, digits: str) -> None:
-        """Queue digits; they wait for the connection and are dropped where telephone-event was not negotiated.
+        """Queue digits; they wait for the connection, and are sent as tones where telephone-event was not negotiated.
 
         A linked leg has nobody to send them to: the switch tells the leg at the other end.
         """
@@ -210,11 +215,15 @@ class Leg:
 
     async def _tone(self, peer: Peer, digit: str, start: float) -> None:
         rate = peer.payloads.event_clock(peer.codec)
-        if rate is None:
-            self._digits.clear()
-            return
         loop = asyncio.get_running_loop()
         self._toning = True
+        if rate is None:
+            codec = peer.payloads.preferred
+            for number, payload in enumerate(sounds.key(codec, digit)):
+                await asyncio.sleep(max(0.0, start + number * FRAME_S - loop.time()))
+                peer.send(codec, peer.line.step(rate=codec.clock_rate, now=time.monotonic()), payload)
+            self._toning = False
+            return
         for number, (offset, payload) in enumerate(telephone_event.tone(digit, rate)):
             await asyncio.sleep(max(0.0, start + offset - loop.time()))
             if number == 0:

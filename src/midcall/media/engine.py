@@ -281,7 +281,7 @@ class AiortcEngine:
         leg = self._owners.get(peer)
         if leg is None:
             return
-        leg.say_event(peer, packet, event, rate)
+        leg.say_event(peer, packet, event, rate, digit)
         if digit is not None:
             self._emit(DigitHeard(leg=leg.sid, digit=digit))
 
