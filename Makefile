@@ -20,7 +20,7 @@ EXAMPLES ?= 300
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e conformance clients compatibility crash soak simulate fuzz bench lock clean
+.PHONY: help demo test deps check fmt unit e2e conformance js clients compatibility crash soak simulate fuzz bench lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ help: ## list these targets
 demo: .venv/.package ## a real call between two Python clients, with messages both ways, told as it happens
 	$(BIN)/midcall demo
 
-test: deps check unit e2e conformance ## everything: dependencies, checks, then all tests with real browsers
+test: deps check unit e2e conformance js ## everything: dependencies, checks, then all tests with real browsers
 
 deps: $(DEV) ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
 	@scripts/deps.sh
@@ -45,7 +45,7 @@ fmt: $(DEV) ## put the code into shape
 	$(BIN)/ruff format
 
 unit: $(DEV) ## all tests but the end-to-end ones
-	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/conformance \
+	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/conformance --ignore=tests/packages \
 	    --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
@@ -86,7 +86,7 @@ clean: ## remove everything make has made
 	rm -rf .venv .venv-lock .venv.lock dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
 	    .hypothesis .coverage .coverage.* htmlcov test-results \
 	    tests/e2e/browser/node_modules tests/clients/node_modules tests/clients/{node,cli}/*/node_modules \
-	    benchmarks/references/fastify/node_modules
+	    benchmarks/references/fastify/node_modules {packages/testing-js,examples/support_desk_js}/{node_modules,test-results}
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements.txt requirements-build.txt

@@ -21,7 +21,8 @@ command -v curl >/dev/null || wanted+=(curl)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted+=(ca-certificates)
 [ ${#wanted[@]} -eq 0 ] || scripts/apt.sh "${wanted[@]}"
 
-folders=(tests/e2e/browser tests/clients tests/clients/node/minimum tests/clients/cli/{newest,minimum})
+folders=(tests/e2e/browser tests/clients tests/clients/node/minimum tests/clients/cli/{newest,minimum} packages/testing-js
+    examples/support_desk_js)
 # Debian 12 has Node 18, which is too old for the newest CLI.
 [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] || folders+=(tests/clients/node/runtime)
 for folder in "${folders[@]}"; do

@@ -19,6 +19,8 @@ NPM_FOLDERS = [
     "tests/clients/node/runtime",
     "tests/clients/cli/newest",
     "tests/clients/cli/minimum",
+    "packages/testing-js",
+    "examples/support_desk_js",
 ]
 
 
@@ -52,9 +54,12 @@ def test_every_declared_dependency_is_locked() -> None:
 @pytest.mark.parametrize("folder", NPM_FOLDERS)
 def test_an_npm_lock_names_no_registry_and_pins_exactly(folder: str) -> None:
     lock = json.loads((ROOT / folder / "package-lock.json").read_text())
-    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    # A link is a folder of this repository.
+    assert not [name for name, entry in lock["packages"].items() if "resolved" in entry and not entry.get("link")]
     package = json.loads((ROOT / folder / "package.json").read_text())
-    wanted = package.get("dependencies", {}) | package.get("optionalDependencies", {})
+    kinds = ("dependencies", "devDependencies", "optionalDependencies")
+    everything = {name: version for kind in kinds for name, version in package.get(kind, {}).items()}
+    wanted = {name: version for name, version in everything.items() if not version.startswith("file:")}
     pinned = {name: version.rpartition("@")[2] for name, version in wanted.items()}  # npm:name@version is an alias
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == pinned
 
@@ -80,5 +85,5 @@ def test_the_version_is_one_number() -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
-    for target in ("demo", "test", "deps", "check", "fmt", "unit", "e2e", "clients", "lock", "clean"):
+    for target in ("demo", "test", "deps", "check", "fmt", "unit", "e2e", "js", "clients", "lock", "clean"):
         assert re.search(rf"^  make {target}\b", listing, re.MULTILINE), target

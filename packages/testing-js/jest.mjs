@@ -1,0 +1,3 @@
+import kit from './jest.js';
+
+export const { setUpSwitchboard } = kit;

@@ -1,0 +1,3 @@
+import kit from './playwright.js';
+
+export const { withSwitchboard } = kit;
