@@ -59,7 +59,7 @@ export class Desk {
     const conversation = this.#conversations.get(customerSid);
     if (!conversation) return;
     if (status === 'ringing') {
-      await this.#listenTo(sid, callback);
+      if (!(await this.#listenTo(sid, callback))) return;
       conversation.legs.set(sid, 0);
       await this.#tellAgents(conversation);
     } else if (status === 'in-progress') {
@@ -111,17 +111,25 @@ export class Desk {
     }
   }
 
-  async #listenTo(callSid, callback) {
-    const idempotencyKey = `listen-${callSid}`;
-    await this.#client.calls(callSid).userDefinedMessageSubscriptions.create({ callback, idempotencyKey });
+  /** Whether the leg was still there to be listened to. */
+  #listenTo(callSid, callback) {
+    const subscription = { callback, idempotencyKey: `listen-${callSid}` };
+    return unlessGone(this.#client.calls(callSid).userDefinedMessageSubscriptions.create(subscription));
   }
 
-  async #send(callSid, idempotencyKey, content) {
+  #send(callSid, idempotencyKey, content) {
     const message = { content: JSON.stringify(content), idempotencyKey };
-    try {
-      await this.#client.calls(callSid).userDefinedMessages.create(message);
-    } catch (error) {
-      if (error.code !== CALL_NOT_ACTIVE) throw error; // the callback is repeated, and with it this message
-    }
+    return unlessGone(this.#client.calls(callSid).userDefinedMessages.create(message));
+  }
+}
+
+/** Any other failure is told to the service, which repeats its callback. */
+async function unlessGone(request) {
+  try {
+    await request;
+    return true;
+  } catch (error) {
+    if (error.code === CALL_NOT_ACTIVE) return false;
+    throw error;
   }
 }

@@ -43,6 +43,12 @@ test('Bob gives up before anybody answers', async ({ ada, bob, request }) => {
   await expect.poll(async () => (await storedOf(request, 'Bob')).outcome).toBe('missed');
 });
 
+test('nobody is at the desk: Bob is one to be called back', async ({ bob, request }) => {
+  const call = await bob.call('support');
+  await call.expectEnd();
+  await expect.poll(async () => (await storedOf(request, 'Bob')).outcome).toBe('missed');
+});
+
 test('Ada hangs up, and Bob is told', async ({ ada, bob }) => {
   const call = await bob.call('support');
   await ada.answers('Bob');

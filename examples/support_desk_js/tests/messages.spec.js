@@ -22,13 +22,6 @@ test("Ada makes an offer, and Bob's app shows it", async ({ ada, bob, request })
   expect(conversations.at(-1).offers).toMatchObject([{ kind: 'offer', text: '10 % off, if you keep it' }]);
 });
 
-test("nobody is at the desk: Bob's app hears that he will be called back", async ({ bob, desk }) => {
-  expect(desk.url).toContain('localhost');
-  const call = await bob.call('support');
-  await call.expectMessage({ kind: 'missed' });
-  await call.expectEnd();
-});
-
 test("Ada declines: Bob's app hears that he will be called back", async ({ ada, bob }) => {
   const call = await bob.call('support');
   await expect(ada.status).toHaveText('Bob calls');

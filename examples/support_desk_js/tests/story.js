@@ -36,7 +36,7 @@ export const test = withSwitchboard(base, { offline: true }).extend({
       await use(desk);
       await desk.close();
     },
-    { scope: 'worker' },
+    { scope: 'worker', auto: true },
   ],
   baseURL: async ({ desk }, use) => {
     await use(desk.url);
@@ -63,7 +63,7 @@ export class AgentPage {
     this.customer = page.getByRole('heading', { level: 2 });
     this.order = page.getByLabel('Order');
     this.context = page.getByRole('list', { name: 'Context' }).getByRole('listitem');
-    this.offers = page.getByRole('list', { name: 'Offers' }).getByRole('listitem');
+    this.offers = page.getByRole('list', { name: 'Sent' }).getByRole('listitem');
     this.voice = page.getByLabel("Customer's voice");
   }
 
@@ -85,7 +85,7 @@ export class AgentPage {
   }
 
   async offer(text) {
-    await this.page.getByLabel('Offer').fill(text);
+    await this.page.getByRole('textbox', { name: 'Offer' }).fill(text);
     await this.press('Send offer');
   }
 }
