@@ -94,7 +94,7 @@ export interface InCall {
   /** The next message whose content has these keys and values; without content the next one. */
   expectMessage(content?: Json, wait?: Wait): Promise<Message>;
   /** An event of the client, past or to come, or a status. */
-  expect(what: string | { event: string } | { status: string }, wait?: Wait): Promise<any>;
+  expect(what: string | { event: string } | { status: string }, wait?: Wait): Promise<void>;
   /** Waits that long; neither sound, label nor message may come from here. */
   saysNothingFor(duration: Duration): Promise<void>;
   /** Waits that long; neither sound, label nor message may come here. */
@@ -195,8 +195,8 @@ export interface RecordedRequest {
   headers: Record<string, string>;
   fields: Record<string, string>;
   body: string;
-  /** Whether X-Twilio-Signature was right. */
-  signatureValid: boolean;
+  /** Whether X-Twilio-Signature was right; null when the request was not read. */
+  signatureValid: boolean | null;
   [key: string]: any;
 }
 
@@ -207,7 +207,8 @@ export interface Recorder {
   answer(answer: EndpointAnswer): Promise<void>;
   requests(): Promise<RecordedRequest[]>;
   /** The next request whose fields have these values. */
-  expect(fields?: Record<string, Json>, options?: Wait & { path?: string }): Promise<RecordedRequest>;
+  expect(fields?: Record<string, Json>, options?: Wait & { path?: string; method?: string }): Promise<RecordedRequest>;
+  remove(): Promise<void>;
 }
 export const Recorder: abstract new () => Recorder;
 

@@ -75,7 +75,7 @@ class Actions {
 
   async expect(what, { timeout } = {}) {
     const body = typeof what === 'string' ? { event: what } : given({ event: what.event, status: what.status });
-    return this.act('expect', { ...body, ...given({ timeout }) });
+    await this.act('expect', { ...body, ...given({ timeout }) });
   }
 
   async saysNothingFor(duration) {

@@ -15,13 +15,20 @@ class Call extends Actions {
     this.#take(told);
   }
 
+  /** Most actions are answered with the call as it is then. */
+  async act(action, body) {
+    const answer = await super.act(action, body);
+    if (answer?.id === this.id && answer.person === this.person) this.#take(answer);
+    return answer;
+  }
+
   async refresh() {
     this.#take(await this.#control.ask('GET', this.#path));
     return this;
   }
 
   async expectEnd({ timeout } = {}) {
-    this.#take(await this.act('expect_end', timeout === undefined ? {} : { timeout }));
+    await this.act('expect_end', timeout === undefined ? {} : { timeout });
     return this;
   }
 

@@ -25,9 +25,13 @@ class Recorder {
     return listOf(answer, 'requests').map(requestOf);
   }
 
-  async expect(fields, { path, timeout } = {}) {
-    const told = await this.#control.ask('POST', [...this.#path, 'expect'], given({ fields, path, timeout }));
+  async expect(fields, { path, method, timeout } = {}) {
+    const told = await this.#control.ask('POST', [...this.#path, 'expect'], given({ fields, path, method, timeout }));
     return requestOf(told);
+  }
+
+  async remove() {
+    await this.#control.ask('DELETE', this.#path);
   }
 }
 

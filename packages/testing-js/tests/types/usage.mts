@@ -31,7 +31,7 @@ await own.client('alice').setFaults({ direction: 'toClient', type: 'ringing', fa
 
 const recorder = await own.recorder({ twiml: '<Response/>', behaviour: { slow: '3s', times: 1 } });
 await own.setVoiceUrl(recorder);
-const valid: boolean = (await recorder.expect({ From: 'client:alice' })).signatureValid;
+const valid: boolean | null = (await recorder.expect({ From: 'client:alice' })).signatureValid;
 console.log(String(await own.timeline(call)), (await known.env()).HTTPS_PROXY, sid, content, ended, valid);
 
 const test = withSwitchboard(base, {

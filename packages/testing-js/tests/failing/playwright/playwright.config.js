@@ -1,0 +1,3 @@
+'use strict';
+
+module.exports = { ...require('../../playwright/playwright.config.js'), testDir: __dirname };
