@@ -54,6 +54,9 @@ e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (n
 conformance: $(DEV) ## one suite for the browser SDK and midcall.sdk with and without media; prints their table
 	$(BIN)/pytest -n $(UNIT_WORKERS) $(ARGS) tests/conformance
 
+js: $(DEV) ## the npm package and the JavaScript example, by Node, Jest, Vitest and Playwright (needs make deps once)
+	$(BIN)/pytest $(ARGS) tests/packages
+
 clients: $(DEV) ## official Java and Go libraries, unchanged (the other clients are part of make unit)
 	@scripts/clients-deps.sh
 	$(BIN)/pytest $(ARGS) tests/clients/java tests/clients/go

@@ -65,7 +65,7 @@ function tellStories({ test, expect, beforeAll }, switchboard) {
     const error = await bob.incoming({ timeout: 0.1 }).catch((raised) => raised);
     expect(error.name).toBe('ExpectationError');
     expect(error.message).toMatch(/bob was not called/);
-    expect(error.message).toMatch(/Timeline:\n[^]*bob +registered/);
+    expect(error.message).toMatch(/Timeline:\n[\s\S]*bob +registered/);
   });
 
   test('what a state forbids is refused with a sentence', async () => {
