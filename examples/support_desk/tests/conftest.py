@@ -1,0 +1,93 @@
+"""The desk under test: each test opens its own, on its own switchboard, in virtual time unless it is marked `media`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from midcall.testing import Person, Switchboard
+
+from desk.app import create_app
+from desk.settings import Settings
+from doors import Doors
+
+
+class OpenDesk:
+    """A desk that is served.
+
+    Attributes:
+        url: where it is.
+        doors: the way to it, which can be slow, shut, or lie.
+    """
+
+    def __init__(self, doors: Doors, url: str, office: httpx.AsyncClient) -> None:
+        self.doors = doors
+        self.url = url
+        self._office = office
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The call book, as the desk's own people see it."""
+        return (await self._office.get("/calls")).raise_for_status().json()
+
+    async def last_call(self) -> dict[str, Any]:
+        return (await self.calls())[-1]
+
+    async def on_duty(self, name: str, on_duty: bool) -> None:
+        (await self._office.put(f"/team/{name}", json={"on_duty": on_duty})).raise_for_status()
+
+    async def token(self, identity: str) -> str:
+        return (await self._office.get("/token", params={"identity": identity})).raise_for_status().json()["token"]
+
+    async def post(self, path: str, **fields: str) -> int:
+        """What somebody gets who is not the voice service; the status."""
+        return (await self._office.post(path, data=fields)).status_code
+
+
+OpenADesk = Callable[..., Awaitable[OpenDesk]]
+
+
+@pytest_asyncio.fixture
+async def open_desk(switchboard: Switchboard) -> AsyncIterator[OpenADesk]:
+    """Opens a desk: `await open_desk("bob, carol", ring="together")`."""
+    async with AsyncExitStack() as held:
+
+        async def open_it(agents: str, **settings: Any) -> OpenDesk:
+            read = Settings.from_environment({**os.environ, "DESK_AGENTS": agents})
+            chosen = replace(read, application_sid=switchboard.application_sid, **settings)
+            doors = Doors(create_app(chosen))
+            url = await switchboard.serve(doors, voice="/voice", status_callback="/ended")
+            office = await held.enter_async_context(
+                httpx.AsyncClient(transport=httpx.ASGITransport(doors), base_url=url)
+            )
+            return OpenDesk(doors, url, office)
+
+        yield open_it
+
+
+@pytest_asyncio.fixture
+async def desk(open_desk: OpenADesk) -> OpenDesk:
+    """A desk with two agents, bob and carol, who are rung in turn."""
+    return await open_desk("bob, carol")
+
+
+@pytest_asyncio.fixture
+async def alice(switchboard: Switchboard) -> Person:
+    """A customer with the app."""
+    return await switchboard.person("alice")
+
+
+@pytest_asyncio.fixture
+async def bob(switchboard: Switchboard) -> Person:
+    """An agent."""
+    return await switchboard.person("bob")
+
+
+@pytest_asyncio.fixture
+async def carol(switchboard: Switchboard) -> Person:
+    """Another agent."""
+    return await switchboard.person("carol")
