@@ -20,7 +20,7 @@ EXAMPLES ?= 300
 # How many seeds `make simulate` runs.
 SEEDS ?= 20000
 
-.PHONY: help demo test deps check fmt unit e2e conformance js clients compatibility crash soak simulate fuzz bench lock clean
+.PHONY: help demo test deps check fmt unit examples e2e conformance js clients compatibility crash soak simulate fuzz bench lock clean
 
 help: ## list these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ help: ## list these targets
 demo: .venv/.package ## a real call between two Python clients, with messages both ways, told as it happens
 	$(BIN)/midcall demo
 
-test: deps check unit e2e conformance js ## everything: dependencies, checks, then all tests with real browsers
+test: deps check unit examples e2e conformance js ## everything: dependencies, checks, then all tests with real browsers
 
 deps: $(DEV) ## install what tests need: Chromium, Node, certutil (apt, only what is missing), npm packages
 	@scripts/deps.sh
@@ -47,6 +47,9 @@ fmt: $(DEV) ## put the code into shape
 unit: $(DEV) ## all tests but the end-to-end ones
 	$(BIN)/pytest -n $(UNIT_WORKERS) --ignore=tests/e2e --ignore=tests/conformance --ignore=tests/packages \
 	    --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
+
+examples: $(DEV) ## the example application in Python with its own test suite, as in a repository of its own
+	cd examples/support_desk && $(CURDIR)/$(BIN)/mypy && $(CURDIR)/$(BIN)/python -m pytest $(ARGS)
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/e2e
