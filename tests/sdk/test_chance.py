@@ -53,4 +53,4 @@ async def test_a_seeded_device_names_its_calls_and_messages_the_same_each_time(r
 
 async def test_the_time_of_day_is_asked_of_whom_the_application_says(make_device):
     device = make_device(now=lambda: datetime(2001, 2, 3, tzinfo=UTC))
-    assert device.now().year == 2001
+    assert device._host.now().year == 2001

@@ -162,9 +162,9 @@ async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(worl
 async def test_a_call_whose_path_stays_cut_ends_when_it_was_tried_long_enough(world, networks, monkeypatch):
     monkeypatch.setattr(conduct, "RESTARTS_S", 1.5)  # two tries, of a second each
     talk = await talking(world)
-    device = world.devices[-1]
-    sent, transmit = [], device.transmit
-    monkeypatch.setattr(device, "transmit", lambda frame, keep: sent.append(frame) or transmit(frame, keep=keep))
+    link = talk.call._link
+    sent, transmit = [], link.transmit
+    monkeypatch.setattr(link, "transmit", lambda frame, keep: sent.append(frame) or transmit(frame, keep=keep))
     over, failed = talk.call.wait_for("disconnect", timeout=20), talk.call.wait_for("error", timeout=20)
     hung_up = talk.rung.wait_for("disconnect", timeout=20)
     networks.caller.cut()

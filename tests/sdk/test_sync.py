@@ -244,3 +244,10 @@ def test_events_that_nobody_fetches_are_bounded(caplog):
     assert "events wait" in caplog.text
     blocked.set()
     background.close()
+
+
+def test_a_preflight_of_a_script_fails_by_an_exception(unused_tcp_port):
+    before = threading.active_count()
+    with pytest.raises(VoiceError, match="31005"):
+        Device.run_preflight("token", url=f"ws://127.0.0.1:{unused_tcp_port}/signal", timeout=20)
+    assert threading.active_count() == before

@@ -24,6 +24,7 @@ from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, NotSuppo
 from midcall.sdk.hardware import AudioDevice, Microphone, Speaker
 from midcall.sdk.messages import Message, SentMessage
 from midcall.sdk.options import IceServer, Options, RtcConfiguration
+from midcall.sdk.preflight import PreflightReport, PreflightTest
 
 __all__ = [
     "AudioDevice",
@@ -46,6 +47,8 @@ __all__ = [
     "Microphone",
     "NotSupportedError",
     "Options",
+    "PreflightReport",
+    "PreflightTest",
     "RemoteStream",
     "RtcConfiguration",
     "Sample",

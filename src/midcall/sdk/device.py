@@ -5,22 +5,21 @@ What the application sees of a device is here; `signalling` has its line to the 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, Unpack
 
 import aiohttp
 
 from midcall import __version__
-from midcall.core.client import CallState
-from midcall.core.client_call import CallMachine
 from midcall.core.registration import DeviceState
 from midcall.sdk import edges
-from midcall.sdk.audio import LocalStream
+from midcall.sdk.audio import Silence
 from midcall.sdk.audio_helper import AudioHelper
 from midcall.sdk.call import Call
 from midcall.sdk.callbook import CallBook
@@ -29,14 +28,15 @@ from midcall.sdk.clock import utc_now
 from midcall.sdk.connect_token import ConnectToken
 from midcall.sdk.errors import InvalidArgumentError, InvalidStateError, VoiceError
 from midcall.sdk.events import Emitter, Tasks
-from midcall.sdk.insights import Application, Gateway
+from midcall.sdk.host import CallHost
 from midcall.sdk.options import Options, OptionValues, RtcConfiguration
+from midcall.sdk.preflight import PreflightTest
 from midcall.sdk.signalling import Signalling
 from midcall.sdk.transport import tls_context
 from midcall.wire import signal
 
 if TYPE_CHECKING:
-    from midcall.sdk.media import MediaPeer
+    pass
 
 log = logging.getLogger("midcall.sdk")
 
@@ -91,25 +91,61 @@ class Device(Emitter):
         if media not in ("real", "none"):
             raise InvalidArgumentError("media is 'real' or 'none'")
         self._options = Options.of(options)
-        self._with_media = media == "real"
-        self._session = session
-        self._chance = chance or Chance()
-        self._now = now
-        self._tls = _tls(self._options)
+        tls, with_media, chance = _tls(self._options), media == "real", chance or Chance()
+        audio = AudioHelper(self._tasks, lambda: self._calls.active)
+        self._audio: AudioHelper | None = audio
         self._calls = CallBook()
         self._signalling = Signalling(
-            self,
-            self._calls,
-            token,
-            self._options,
-            tls=self._tls,
-            session=session,
-            with_media=self._with_media,
-            chance=self._chance,
+            self, self._calls, token, self._options, tls=tls, session=session, with_media=with_media, chance=chance
         )
-        self._closings = Tasks()
-        self._audio: AudioHelper | None = AudioHelper(self._tasks, lambda: self._calls.active)
+        self._host = CallHost(
+            self._signalling,
+            self._calls,
+            self._tasks,
+            options=self._options,
+            tls=tls,
+            session=session,
+            audio=audio,
+            with_media=with_media,
+            chance=chance,
+            now=now,
+            emit_error=self.emit_error,
+        )
         self._placing = False
+
+    @classmethod
+    def run_preflight(
+        cls,
+        token: str,
+        *,
+        fake_mic_input: bool = False,
+        signaling_timeout_ms: float = 10_000,
+        rtc_configuration: RtcConfiguration | None = None,
+        session: aiohttp.ClientSession | None = None,
+        chance: Chance | None = None,
+        now: Callable[[], datetime] = utc_now,
+        **options: Unpack[OptionValues],
+    ) -> PreflightTest:
+        """Test the way to the server by a call without parameters, which the application has to answer by itself.
+
+        Args:
+            token: an access token that allows incoming and outgoing calls.
+            fake_mic_input: speak a tone that comes and goes, and hang up after 20 s; otherwise the call speaks from
+                `audio_source`, and the test lasts until the server hangs up.
+            signaling_timeout_ms: how long registering may take.
+            rtc_configuration: STUN and TURN servers for the call's media.
+            session, chance, now, options: of the device that is made for the test.
+        """
+        source = options.pop("audio_source", Silence)
+        make = functools.partial(cls, token, session=session, chance=chance, now=now, **options)
+        return PreflightTest(
+            make,
+            fake_mic_input=fake_mic_input,
+            signaling_timeout_ms=signaling_timeout_ms,
+            rtc_configuration=rtc_configuration,
+            audio_source=source,
+            now=now,
+        )
 
     @staticmethod
     def is_supported() -> bool:
@@ -210,14 +246,14 @@ class Device(Emitter):
         self._placing = True
         try:
             await self._signalling.ready()
-            call = self._taken_call(taken) if taken is not None else self._new_call(params or {})
+            host, configuration = self._host, rtc_configuration or RtcConfiguration()
+            call = host.taken(taken, configuration) if taken is not None else host.placed(params or {}, configuration)
             for pending in self.calls:
                 pending.ignore()
             self._calls.active = call
         finally:
             self._placing = False
         pairs = [(key, value) for key, value in call.custom_parameters.items()]
-        call._rtc_configuration = rtc_configuration or RtcConfiguration()
         call._place(signal.encode_connect_params(pairs) if pairs and taken is None else None)
         return call
 
@@ -238,10 +274,10 @@ class Device(Emitter):
         if moves and self._calls.active is not None:
             raise InvalidStateError("Cannot change Edge while on an active Call")
         if moves:
-            self._tls = _tls(updated)
-        self._options = updated
+            self._host.tls = _tls(updated)
+        self._options = self._host.options = updated
         if moves:
-            self._signalling.move(updated, self._tls)
+            self._signalling.move(updated, self._host.tls)
         else:
             self._signalling.heed(updated)
 
@@ -278,7 +314,7 @@ class Device(Emitter):
         audio, self._audio = self._audio, None
         if audio is not None:
             await audio.close()
-        await self._closings.finish()
+        await self._host.closings.finish()
         await self._tasks.close()
         self.remove_all_listeners()
 
@@ -307,115 +343,11 @@ class Device(Emitter):
             return
         if self.is_busy and not self._options.allow_incoming_while_busy:
             return
-        call = Call(
-            self,
-            self._tasks,
-            CallMachine.incoming(frame.call_sid, frame.reconnect),
-            connection_id=self._chance.connection_id(),
-            parameters={**frame.parameters, "CallSid": frame.call_sid},
-            custom_parameters=dict(signal.decode_invite_params(frame.parameters.get("Params"))),
-            local=LocalStream(self._options.audio_source()),
-            offer=frame.sdp,
-        )
-        self._calls.add(frame.call_sid, call)
-        self.emit("incoming", call)
-
-    # --------------------------------------------------------------------------------------------- what calls need
-
-    def transmit(self, frame: signal.Frame, *, keep: bool) -> bool:
-        """Send a frame of a call."""
-        return self._signalling.transmit(signal.encode(frame), keep=keep)
-
-    def transmit_encoded(self, frame: bytes) -> bool:
-        """Send a message's frame, if there is a socket."""
-        return self._signalling.transmit(frame, keep=False)
-
-    async def publish(self, event: bytes) -> None:
-        """Tell the server's event gateway something about a call."""
-        gateway = Gateway(tls=self._tls, session=self._session, use_proxies=edges.named_by_edge(self._options))
-        await gateway.post(event, address=self._signalling.address, token=self.token)
-
-    def application(self) -> Application:
-        """What the options say about the application."""
-        return Application(name=self._options.app_name, version=self._options.app_version)
-
-    def mint_message_sid(self) -> str:
-        """A new `KX…`."""
-        return self._chance.message_sid()
-
-    def now(self) -> datetime:
-        """The time of day."""
-        return self._now()
-
-    def fraction(self) -> float:
-        """A number from [0, 1) by chance."""
-        return self._chance.fraction()
-
-    def open_media(self, call: Call) -> MediaPeer | None:
-        """A media session for the call, unless this device has none."""
-        if not self._with_media:
-            return None
-        from midcall.sdk.media import MediaPeer  # takes a while to import, so only who needs it pays
-
-        if self._audio is not None:
-            self._audio.prepare(call)
-        return MediaPeer(
-            call._local,
-            call._remote,
-            codec_preferences=self._options.codec_preferences,
-            on_ice=call._media.ice_changed,
-            rtc_configuration=call._rtc_configuration,
-            now=self._now,
-        )
-
-    def settle(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        """Run clean-up work that `destroy` waits for."""
-        self._closings.spawn(work, name)
-
-    def before_accept(self, call: Call) -> None:
-        """Only one call is up at a time."""
-        self._calls.make_active(call)
-
-    def changed(self, call: Call) -> None:
-        """Keep the books; an open call makes its socket's address the one to go back to."""
-        self._calls.changed(call)
-        if call.status() == CallState.OPEN:
-            self._signalling.prefer_this_address()
-        elif self._calls.active is None and not self._calls.pending():
-            self._signalling.prefer_no_address()
-
-    def message_failed(self, call: Call, error: VoiceError) -> None:
-        """The documentation's samples look for message errors on the device; the option brings them there too."""
-        if self._options.mirror_message_errors:
-            self.emit_error(error)
-
-    # --------------------------------------------------------------------------------------------------- placing
+        self.emit("incoming", self._host.offered(frame))
 
     def _must_live(self) -> None:
         if self.state is DeviceState.DESTROYED:
             raise InvalidStateError("the device has been destroyed")
-
-    def _new_call(self, params: Mapping[str, object]) -> Call:
-        strings = {key: str(value) for key, value in params.items()}
-        return self._outgoing(CallMachine.outgoing(), {}, strings)
-
-    def _taken_call(self, taken: ConnectToken) -> Call:
-        machine = CallMachine.outgoing(taken.parameters["CallSid"], taken.reconnect)
-        return self._outgoing(machine, taken.parameters, taken.custom_parameters)
-
-    def _outgoing(self, machine: CallMachine, parameters: Mapping[str, str], custom: Mapping[str, str]) -> Call:
-        connection_id = self._chance.connection_id()
-        call = Call(
-            self,
-            self._tasks,
-            machine,
-            connection_id=connection_id,
-            parameters=parameters,
-            custom_parameters=custom,
-            local=LocalStream(self._options.audio_source()),
-        )
-        self._calls.add(machine.call_sid or connection_id, call)
-        return call
 
 
 def _place(options: Options) -> tuple[frozenset[str], str | None, ssl.SSLContext | None]:

@@ -174,6 +174,11 @@ class Path:
     remote_username: str | None = None
     remote_password: str | None = None
 
+    def way(self) -> tuple[Candidate, Candidate] | None:
+        """Both ends of the way that is in use."""
+        pair = self._agent._nominated.get(1)
+        return (pair.local_candidate, pair.remote_candidate) if pair is not None else None
+
     async def gather_candidates(self) -> None:
         await self._agent.gather_candidates()
         if not self._agent.local_candidates:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from aioice import Candidate
 from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
@@ -205,6 +206,17 @@ class MediaPeer:
             ValueError: it cannot be used.
         """
         await self._restarts.apply(answer)
+
+    def watch(self, told: Callable[[str, str], None]) -> None:
+        """Tell how the connection comes about: the part (`ice`, `dtls`, `peer_connection`) and the state it is in."""
+        connection, dtls = self._connection, self._sender.transport
+        connection.on("iceconnectionstatechange", lambda: told("ice", connection.iceConnectionState))
+        connection.on("connectionstatechange", lambda: told("peer_connection", connection.connectionState))
+        dtls.on("statechange", lambda: told("dtls", str(dtls.state)))
+
+    def way(self) -> tuple[Candidate, Candidate] | None:
+        """Our end and the server's end of the way that media takes; None without one."""
+        return self._restarts.way()
 
     def current(self) -> str:
         """Our newest description, for a resume."""

@@ -58,6 +58,10 @@ class Restarts:
         """Whether ICE and DTLS are up."""
         return self._path.is_up and self._dtls.state == "connected" and not self._ended.is_set()
 
+    def way(self) -> tuple[Candidate, Candidate] | None:
+        """Both ends of the way that is in use."""
+        return self._path.way()
+
     async def until_ended(self) -> None:
         """Wait until the server has closed its end of the DTLS session."""
         await self._ended.wait()

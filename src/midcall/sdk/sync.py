@@ -31,6 +31,7 @@ from midcall.sdk.events import Emitter
 from midcall.sdk.messages import Message
 from midcall.sdk.messages import SentMessage as Awaitable
 from midcall.sdk.options import OptionValues, RtcConfiguration
+from midcall.sdk.preflight import PreflightReport
 
 __all__ = ["Call", "Device", "SentMessage"]
 
@@ -267,6 +268,25 @@ class Device(_Events):
         except BaseException:
             background.close()
             raise
+
+    @staticmethod
+    def run_preflight(token: str, *, timeout: float | None = None, **options: Any) -> PreflightReport:
+        """Test the way to the server; see `midcall.sdk.Device.run_preflight`.
+
+        Raises:
+            SdkError: the test failed.
+            TimeoutError: it took longer than so many seconds.
+        """
+
+        async def test() -> PreflightReport:
+            async with asynchronous_device.Device.run_preflight(token, **options) as running:
+                return await running.result()
+
+        background = Background("midcall preflight")
+        try:
+            return background.run(test(), timeout=timeout)
+        finally:
+            background.close()
 
     # ------------------------------------------------------------------------------------------------- properties
 

@@ -24,7 +24,7 @@ async def misbehave(call: PersonCall, how: str, by_s: float) -> None:
         case "no_answer":
             _do_not_answer(call)
         case "malformed_frame":
-            if not call.device.transmit_encoded(BROKEN_FRAME):
+            if not call.sdk._link.transmit_encoded(BROKEN_FRAME):
                 raise WrongState(f"{call.person} has no connection to send a broken frame on")
         case "double_answer":
             await _answer_twice(call)
@@ -45,7 +45,7 @@ async def _answer_twice(call: PersonCall) -> None:
     call.sdk.accept()
     await call.bell.until(lambda: call.status == "open" or call.is_closed or None, SETTLED_S)
     sdp = call.sdk._media.current()
-    call.device.transmit(signal.ClientAnswer(call_sid=call.sid, sdp=sdp), keep=False)
+    call.sdk._link.transmit(signal.ClientAnswer(call_sid=call.sid, sdp=sdp), keep=False)
 
 
 async def _hang_up_late(call: PersonCall, by_s: float) -> None:
@@ -59,4 +59,4 @@ async def _hang_up_late(call: PersonCall, by_s: float) -> None:
     if not await call.bell.until(lambda: call.is_closed or None, SETTLED_S):
         raise Unfulfilled(f"{call.id} did not end, so nothing can be hung up late", call_sid=sid)
     await asyncio.sleep(by_s)
-    call.device.transmit(signal.Hangup(call_sid=sid), keep=False)
+    call.sdk._link.transmit(signal.Hangup(call_sid=sid), keep=False)
