@@ -306,6 +306,35 @@ def test_aiohttp_httpx_and_requests_reach_an_application_under_its_name(make: An
     assert run(main()) == [expected] * 7
 
 
+def test_connections_of_threads_leave_nothing_open() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        async with served(_web_app(), loop.network, "app.example"):
+            for _ in range(3):
+                await asyncio.to_thread(requests.get, "https://app.example/file", timeout=5)
+            with loop.standing_clock():
+                while loop.doors.open or loop.network.ends():  # noqa: ASYNC110 - the thread lets go in real time
+                    await asyncio.sleep(0)
+            with pytest.raises(requests.ConnectionError, match=r"nothing is served at app\.example:81"):
+                await asyncio.to_thread(requests.get, "http://app.example:81/", timeout=5)
+
+    run(main())
+
+
+def test_a_thread_is_reset_when_the_other_end_is() -> None:
+    async def main() -> None:
+        async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.transport.abort()
+
+        async with await asyncio.start_server(cut, "app.example", 80):
+            with pytest.raises(requests.ConnectionError):
+                await asyncio.to_thread(requests.get, "http://app.example/", timeout=5)
+
+    run(main())
+
+
 def test_web_sockets_are_carried() -> None:
     async def main() -> str:
         async with (

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+import sys
 from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -200,3 +204,15 @@ def test_a_server_needs_a_virtual_loop() -> None:
 
     with pytest.raises(RuntimeError, match="needs a VirtualLoop"):
         asyncio.run(main())
+
+
+def test_the_example_of_the_page_about_virtual_time_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs/explanation/virtual-time.md"
+    (example,) = re.findall(r"```python\n(import asyncio\n.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+    desk = Desk(RING)
+    monkeypatch.setitem(sys.modules, "myapp", SimpleNamespace(app=desk.app))
+
+    exec(compile(example, page, "exec"), {"__name__": "example"})  # noqa: S102 - our own page
+
+    assert [told["DialCallStatus"] for _, told in desk.told] == ["no-answer"]

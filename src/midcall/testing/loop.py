@@ -17,9 +17,10 @@ from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from midcall.testing.loop_diagnosis import EverybodyWaits, describe_tasks, describe_threads, only_waits
+from midcall.testing.loop_patches import patched
 from midcall.testing.loop_wall import Wall
 from midcall.testing.network import Network, NetworkLoop
-from midcall.testing.network_threads import Doors, calling_from, patched_for_threads
+from midcall.testing.network_threads import Doors, calling_from
 
 __all__ = ["EverybodyWaits", "VirtualLoop"]
 
@@ -145,7 +146,7 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         with ExitStack() as held:
             self._wall.begin()
             held.callback(self._wall.end)
-            held.enter_context(patched_for_threads(self))
+            held.enter_context(patched(self))
             super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:

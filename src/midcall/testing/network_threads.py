@@ -1,32 +1,24 @@
-"""Synchronous code in threads: how it reaches a virtual network, and how its threads are told from others.
+"""Synchronous code in threads: how it reaches a virtual network.
 
 A thread has real sockets. For each place in the network that a thread looks up there is a door: a port on the real
-loopback whose connections go on in memory. Names lead threads to doors through `socket.getaddrinfo`.
+loopback whose connections go on in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from unittest import mock
-
-import aiohttp
 
 from midcall.testing.network import LOOPBACK
-from midcall.testing.network_tls import PretendedObject, PretendedSocket
 
 if TYPE_CHECKING:
     from midcall.testing.loop import VirtualLoop
 
 BACKLOG: Final = 128
-_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
 _caller = threading.local()
 
@@ -39,6 +31,11 @@ def calling_from(loop: VirtualLoop) -> Iterator[None]:
         yield
     finally:
         _caller.loop = None
+
+
+def works_for(loop: VirtualLoop) -> bool:
+    """Whether this thread does."""
+    return getattr(_caller, "loop", None) is loop
 
 
 class Doors:
@@ -64,6 +61,11 @@ class Doors:
                 self.ports |= {door.getsockname()[1]}
                 self._loop.call_soon_threadsafe(self._loop.add_reader, door, self._on_knock, door, (address, port))
             return int(door.getsockname()[1])
+
+    @property
+    def open(self) -> int:
+        """Connections that have come through a door and are up."""
+        return len(self._open)
 
     async def shut(self) -> None:
         """Close the doors and what has come through them. They open again when they are looked up again."""
@@ -111,6 +113,7 @@ class _Half(asyncio.Protocol):
         self._other = other
         for data in self._early:
             other._transport.write(data)
+        self._early.clear()
         if self._ended:
             other._transport.close()
 
@@ -129,16 +132,23 @@ class _Half(asyncio.Protocol):
             self._other._transport.write(data)
 
     def eof_received(self) -> bool:
+        """One direction has ended; the connection has when both have."""
         self._ended = True
-        if self._other is not None and self._other._transport.can_write_eof():
-            self._other._transport.write_eof()
+        other = self._other
+        if other is not None and other._ended:
+            self._transport.close()
+            other._transport.close()
+        elif other is not None:
+            other._transport.write_eof()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
         if self._among is not None:
             self._among.discard(self)
-        if self._other is not None:
+        if self._other is not None and error is not None:
+            self._other._transport.abort()
+        elif self._other is not None:
             self._other._transport.close()
 
     def pause_writing(self) -> None:
@@ -148,87 +158,3 @@ class _Half(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._other is not None:
             self._other._transport.resume_reading()
-
-
-@contextmanager
-def patched_for_threads(loop: VirtualLoop) -> Iterator[None]:
-    """While the block runs, threads find the loop's network, TLS there is pretended, and anyio's threads count."""
-    real_lookup = socket.getaddrinfo
-    real_socket = ssl.SSLContext.wrap_socket
-    real_bio = ssl.SSLContext.wrap_bio
-
-    def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
-        name = host.decode() if isinstance(host, bytes) else host
-        if asyncio._get_running_loop() is loop:
-            raise RuntimeError(
-                f"a synchronous connection to {name} on the event loop would wait for itself; "
-                "make it in a thread: `await asyncio.to_thread(…)`"
-            )
-        works_for_loop = getattr(_caller, "loop", None) is loop
-        if not works_for_loop and not loop.network.knows(name, port):
-            return real_lookup(host, port, family, type, proto, flags)
-        found = loop.network.lookup(name, port, type)
-        return [(*info[:4], (LOOPBACK, loop.doors.port(*info[4]))) for info in found]
-
-    def wrap_socket(self: ssl.SSLContext, sock: socket.socket, *args: Any, **options: Any) -> Any:
-        if _leads_through(sock, loop.doors):
-            return PretendedSocket(self, sock, options.get("server_hostname"))
-        return real_socket(self, sock, *args, **options)
-
-    def wrap_bio(self: ssl.SSLContext, incoming: Any, outgoing: Any, *args: Any, **options: Any) -> Any:
-        if asyncio._get_running_loop() is loop:
-            return PretendedObject(self, incoming, outgoing, options.get("server_hostname"))
-        return real_bio(self, incoming, outgoing, *args, **options)
-
-    with ExitStack() as held:
-        for owner, name, ours in (
-            (socket, "getaddrinfo", getaddrinfo),
-            (ssl.SSLContext, "wrap_socket", wrap_socket),
-            (ssl.SSLContext, "wrap_bio", wrap_bio),
-            # With aiodns installed, aiohttp would ask real name servers.
-            (aiohttp.connector, "DefaultResolver", aiohttp.ThreadedResolver),
-        ):
-            held.enter_context(mock.patch.object(owner, name, ours))
-        held.enter_context(_without_proxies())
-        held.enter_context(_counted_anyio(loop))
-        yield
-
-
-def _leads_through(sock: socket.socket, doors: Doors) -> bool:
-    try:
-        return sock.getpeername()[1] in doors.ports
-    except (OSError, IndexError, TypeError):
-        return False
-
-
-@contextmanager
-def _without_proxies() -> Iterator[None]:
-    """A proxy of the environment is not in this world."""
-    found = {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
-    for name in found:
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        for name, value in found.items():
-            os.environ.setdefault(name, value)
-
-
-@contextmanager
-def _counted_anyio(loop: VirtualLoop) -> Iterator[None]:
-    """anyio (Starlette, FastAPI, httpx) has threads of its own, which no executor of the loop knows."""
-    if find_spec("anyio") is None:
-        yield
-        return
-    from anyio._backends._asyncio import AsyncIOBackend
-
-    real = AsyncIOBackend.run_sync_in_worker_thread.__func__  # type: ignore[attr-defined]
-
-    async def run_sync_in_worker_thread(cls: Any, /, func: Callable[..., Any], args: Any, **options: Any) -> Any:
-        if asyncio.get_running_loop() is not loop:
-            return await real(cls, func, args, **options)
-        with loop.counted(func) as counted:
-            return await real(cls, counted, args, **options)
-
-    with mock.patch.object(AsyncIOBackend, "run_sync_in_worker_thread", classmethod(run_sync_in_worker_thread)):
-        yield
