@@ -120,11 +120,15 @@ async def _until_signalled(settings: Settings, on_ready: OnReady | None, extensi
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, extensions: Sequence[Extension] = ()) -> AsyncIterator[Running]:
+async def serving(
+    settings: Settings, *, extensions: Sequence[Extension] = (), certificates_in: Path | None = None
+) -> AsyncIterator[Running]:
     """A server in this loop, ready inside the block, stopped in order after it.
 
     Args:
         extensions: what is added to the server, in this order.
+        certificates_in: folder of certificates that several servers share, one after the other; each has its own when
+            left out.
 
     Raises:
         FolderBusy, FolderUnusable, PortBusy, SettingsError: it cannot start.
@@ -133,7 +137,7 @@ async def serving(settings: Settings, *, extensions: Sequence[Extension] = ()) -
         folder = _folder(settings, held)
         sockets = bind(settings.host, settings.port, settings.http_port)
         held.callback(sockets.close)
-        certificates = _certificates(folder, settings)
+        certificates = _certificates(certificates_in or folder.certificates, settings)
         app = await build(settings, folder)
         hurry = asyncio.Event()
         try:
@@ -178,18 +182,16 @@ def _folder(settings: Settings, held: ExitStack) -> Folder:
     return folder
 
 
-def _certificates(folder: Folder, settings: Settings) -> Certificates:
+def _certificates(folder: Path, settings: Settings) -> Certificates:
     names = settings.hostnames
     if settings.host not in ("", "0.0.0.0", "::", *names):  # noqa: S104  # compared, not bound
         names = (*names, settings.host)
     try:
-        return ensure(folder.certificates, names, now=dt.datetime.now(dt.UTC))
+        return ensure(folder, names, now=dt.datetime.now(dt.UTC))
     except ValueError as error:
         raise FolderUnusable(str(error)) from None
     except OSError as error:
-        raise FolderUnusable(
-            f"{folder.certificates} cannot be used ({error.strerror}); check its owner and mode"
-        ) from None
+        raise FolderUnusable(f"{folder} cannot be used ({error.strerror}); check its owner and mode") from None
 
 
 def _tls(certificates: Certificates) -> ssl.SSLContext:

@@ -148,11 +148,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def _switchboard_thread() -> Iterator[LoopThread]:
+def _switchboard_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopThread]:
     """The thread in which servers of real time run."""
     from midcall.testing.kit.real import LoopThread
 
-    thread = LoopThread("midcall switchboard")
+    thread = LoopThread("midcall switchboard", tmp_path_factory.mktemp("switchboard"))
     yield thread
     thread.close()
 

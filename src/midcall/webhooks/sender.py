@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -66,9 +67,7 @@ class HttpSender:
     ) -> None:
         self._guard = guard
         self._monotonic = monotonic
-        self._tls = tls or ssl.create_default_context()
-        if ca_file is not None:
-            self._tls.load_verify_locations(cafile=ca_file)
+        self._tls = tls or _trusting(ca_file)
         self._per_host = per_host
         self._threads = ThreadedLookup() if lookup is None else None
         self._lookup: Lookup = lookup or self._threads or ThreadedLookup()
@@ -171,6 +170,21 @@ def _authorization(url: str) -> Mapping[str, str]:
     if pair is None:
         return {}
     return {"Authorization": "Basic " + base64.b64encode(":".join(pair).encode()).decode()}
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """A context for the system's authorities, and for those of a file."""
+    if ca_file is None:
+        return _trusting_the_system(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+@lru_cache(maxsize=1)
+def _trusting_the_system(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    # Reading them takes half of a server's start, and a process of tests starts many servers one after the other.
+    return ssl.create_default_context()
 
 
 def _failed(code: int, reason: str, url: str) -> Outcome:

@@ -23,7 +23,7 @@ class ExpectationFailed(AssertionError):
     ) -> None:
         self.message = message
         self.expected = expected
-        self.seen = list(seen)
+        self.seen = [one for one in seen if one != ""]
         self.timeline = timeline
         super().__init__(self._text())
 

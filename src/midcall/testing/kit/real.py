@@ -21,6 +21,7 @@ from midcall.app.process import Extension, serving
 from midcall.folder import Credentials, FolderBusy, FolderUnusable, ServerInfo
 from midcall.redirect import files
 from midcall.redirect.environment import Variables, variables
+from midcall.redirect.files import ProgramFiles
 from midcall.redirect.proxy import LOOPBACK, Home
 from midcall.redirect.proxy import serving as proxying
 from midcall.redirect.upstream import UnusableProxy, Upstreams
@@ -37,13 +38,28 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """A loop that runs in a thread of its own until it is closed."""
+    """A loop that runs in a thread of its own until it is closed.
 
-    def __init__(self, name: str) -> None:
+    Attributes:
+        folder: for what its servers share: certificates, and files that let programs trust them.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = folder
+        self._files: ProgramFiles | None = None
+        self._authority = b""
         self._runner = asyncio.Runner()
         self.loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
+
+    def files(self, ca_file: Path) -> ProgramFiles:
+        """What programs are given; written once for each authority, because Java's store takes its time."""
+        authority = ca_file.read_bytes()
+        if self._files is None or self._authority != authority:
+            self._files = files.write(self.folder / "exec", ca_file, os.environ)
+            self._authority = authority
+        return self._files
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Do it there, and wait for it here.
@@ -111,15 +127,16 @@ class RealPlace:
         try:
             checked = load({"data_dir": ":memory:", **settings, "mode": "dev", "port": 0, "http_port": 0})
             upstreams = Upstreams.of(os.environ)
-            server = await self._held.enter_async_context(serving(checked, extensions=extensions))
+            server = await self._held.enter_async_context(
+                serving(checked, extensions=extensions, certificates_in=self._thread.folder / "certs")
+            )
         except (FolderBusy, FolderUnusable, PortBusy, SettingsError, UnusableProxy) as error:
             raise SwitchboardUnusable(f"the switchboard's server cannot start: {error}") from None
         self._held.callback(server.hurry.set)  # nobody waits for the last callbacks of a test that is over
         info, credentials = server.info, server.credentials
         home = Home(info.address, info.port, info.http_port)
         port = await self._held.enter_async_context(proxying(lambda: home, upstreams))
-        ca_file = Path(info.ca_file)
-        written = files.write(ca_file.parent.parent / "exec", ca_file, os.environ)
+        written = self._thread.files(Path(info.ca_file))
         told = variables(host=LOOPBACK, port=port, credentials=credentials, files=written, environment=os.environ)
         told["TWILIO_APPLICATION_SID"] = credentials.application_sid
         session = await self._held.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
