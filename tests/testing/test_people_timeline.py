@@ -42,6 +42,21 @@ async def test_a_failed_expectation_tells_of_the_alert_that_explains_it(kit: Kit
     assert "twiml.fetch" in refused["timeline"]
 
 
+async def test_when_all_people_have_left_a_new_story_begins(kit: Kit) -> None:
+    for name in ("alice", "bob"):
+        await kit.person(name)
+    await kit.talk("alice", "bob")
+    await kit.ask("PUT", "/clients/alice/network", {"state": "cut"})
+    await kit.ask("PUT", "/clients/bob/faults", [{"direction": "to_client", "fault": "drop"}])
+    await kit.ask("DELETE", "/people", status=204)
+    assert await kit.ask("GET", "/timeline") == {"entries": [], "text": ""}
+    assert await kit.ask("GET", "/clients/alice/network") == {"state": "restored", "lost": 0}
+    assert await kit.ask("GET", "/clients/bob/faults") == {"faults": []}
+    for name in ("alice", "bob"):
+        await kit.person(name)
+    await kit.talk("alice", "bob")
+
+
 async def test_calls_of_others_are_unknown(kit: Kit) -> None:
     await kit.ask("GET", f"/timeline?call=CA{'0' * 32}", status=404)
     await kit.ask("GET", "/timeline?call=nonsense", status=404)

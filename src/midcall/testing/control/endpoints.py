@@ -66,6 +66,7 @@ class Endpoints:
         one = plain("/endpoints/{name}")
         self._edge.add("POST", "/endpoints", self.create, EndpointForm, status=201)
         self._edge.add("GET", "/endpoints", self.list)
+        self._edge.add("DELETE", "/endpoints", self.delete_all, status=204)
         self._edge.add("GET", one, self.show)
         self._edge.add("PUT", one, self.change, EndpointForm)
         self._edge.add("DELETE", one, self.delete, status=204)
@@ -115,8 +116,15 @@ class Endpoints:
         return self._view(endpoint)
 
     async def delete(self, asked: Asked) -> None:
-        endpoint = self._endpoint(asked)
-        del self._endpoints[asked.account, endpoint.name]
+        self._forget(asked.account, self._endpoint(asked))
+
+    async def delete_all(self, asked: Asked) -> None:
+        for account, name in list(self._endpoints):
+            if account == asked.account:
+                self._forget(account, self._endpoints[account, name])
+
+    def _forget(self, account: AccountSid, endpoint: Endpoint) -> None:
+        del self._endpoints[account, endpoint.name]
         del self._by_key[endpoint.key]
         endpoint.closed = True
         endpoint.bell.ring()

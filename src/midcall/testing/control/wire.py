@@ -49,6 +49,11 @@ class Wires:
         """Let a client reach the server again."""
         self._cut.discard(client)
 
+    def restore_all(self, account: AccountSid) -> None:
+        """Nothing happens to an account's clients any more."""
+        self._cut = {client for client in self._cut if client[0] != account}
+        self._faults = {client: faults for client, faults in self._faults.items() if client[0] != account}
+
     def is_cut(self, client: Client) -> bool:
         return client in self._cut
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -104,6 +104,8 @@ class Everybody:
         self._calls: WeakValueDictionary[str, PersonCall] = WeakValueDictionary()
         self._unclaimed: OrderedDict[CallSid, list[tuple[Kind, str]]] = OrderedDict()
         self._doer = Doer(self.labels, longest_s=town.longest_s)
+        self.on_emptied: Callable[[AccountSid], None] = lambda account: None
+        """Called when all people of an account have left."""
         app.trace.listener = self._on_trace
         if self.labels is not None:
             self.labels.on_heard = self._on_heard
@@ -228,10 +230,12 @@ class Everybody:
         await self._leave(account, person)
 
     async def remove_all(self, account: AccountSid) -> None:
-        """Let all people of an account leave."""
+        """Let all people of an account leave, and begin a new story."""
         people = self.of(account)
         persons, people.persons = list(people.persons.values()), {}
         await asyncio.gather(*(self._leave(account, person) for person in persons))
+        people.journal.clear()
+        self.on_emptied(account)
 
     async def close(self) -> None:
         """Let all people leave."""

@@ -87,7 +87,7 @@ async def expect_digits(call: PersonCall, wanted: ExpectDigits, timeout_s: float
         timeout_s,
         f"the digits {wanted.digits}",
         expected=wanted.digits,
-        seen=lambda: [call.ears.digits],
+        seen=lambda: [call.ears.digits] if call.ears.digits else [],
     )
     return Digits(wanted.digits)
 

@@ -65,6 +65,11 @@ class Journal:
         """Write a line of the server."""
         self._keep(event)
 
+    def clear(self) -> None:
+        """Begin a new story."""
+        self._lines.clear()
+        self.began = self._complete_since = self._now()
+
     def _keep(self, line: Entry | TraceEvent) -> None:
         if len(self._lines) == MAX_ENTRIES:
             self._complete_since = self._lines[1].at
