@@ -337,9 +337,10 @@ class Everybody:
     # what the server tells
 
     def _on_trace(self, event: TraceEvent) -> None:
-        """Only accounts that have, or had, people keep what the server says."""
-        if event.leg_sid is not None and event.account_sid in self._accounts:
-            self._accounts[event.account_sid].journal.trace(event)
+        """Only accounts that have people keep what the server says, beside its own trace."""
+        people = None if event.account_sid is None else self._accounts.get(event.account_sid)
+        if people is not None and people.persons and event.leg_sid is not None:
+            people.journal.trace(event)
 
     def _on_sid(self, call: PersonCall) -> None:
         assert call.sid is not None
