@@ -1,7 +1,7 @@
 'use strict';
 // For Playwright Test: a switchboard for each worker, a Chromium that finds it, and the timeline in a failing test's report.
 
-const { timelineText } = require('./lib/report.js');
+const { addTimeline, timelineText } = require('./lib/report.js');
 const { Switchboard } = require('./lib/switchboard.js');
 
 /**
@@ -42,6 +42,7 @@ function withSwitchboard(test, { offline = false, fakeMicrophone = true, onStart
         if (testInfo.status !== testInfo.expectedStatus) {
           const body = await timelineText(workerSwitchboard);
           await testInfo.attach('midcall timeline', { body, contentType: 'text/plain' });
+          await addTimeline(workerSwitchboard, testInfo.errors); // reports on a terminal cut attachments short
         }
         await workerSwitchboard.reset();
       },

@@ -18,7 +18,9 @@ async function signIn() {
   if (!answer.ok) return say('Nobody of that name works here');
   device = new Twilio.Device((await answer.json()).token);
   device.on('incoming', ring);
-  device.on('registered', () => say('Ready'));
+  device.on('registered', () => {
+    if (!call) say('Ready'); // it registers again when the network has come back, also in a call
+  });
   device.on('error', (error) => say(`Trouble: ${error.message}`));
   await device.register();
 }

@@ -30,6 +30,17 @@ test("Ada declines: Bob's app hears that he will be called back", async ({ ada, 
   await expect(ada.status).toHaveText('Ready');
 });
 
+test('what Bob sends while Ada has no network is there when she is back', async ({ ada, bob, switchboard }) => {
+  const call = await bob.call('support');
+  await ada.answers('Bob');
+  await switchboard.cutNetwork('ada');
+  await expect(ada.status).toHaveText('The connection is lost…');
+  for (const text of ['first', 'second', 'third']) await call.sendMessage({ text });
+  await switchboard.restoreNetwork('ada');
+  await expect(ada.context).toHaveText(['first', 'second', 'third']);
+  await expect(ada.status).toHaveText('Talking');
+});
+
 test('a stranger cannot tell the desk anything', async ({ request, bob, ada }) => {
   const call = await bob.call('support');
   await ada.answers('Bob');
