@@ -21,14 +21,15 @@ from pathlib import Path
 from aioice import Candidate
 
 from midcall.core.sids import CallSid
-from midcall.media import EngineOptions, rtp, sounds
+from midcall.media import EngineOptions, sounds
 from midcall.media.codecs import FRAME_S, Codec
 from midcall.media.description import read_answer
 from midcall.media.hooks import PortRange
 from midcall.media.peer import Identity, Peer
-from midcall.media.telephone_event import Event
 from midcall.media.workers import WorkerPool
 from midcall.ports import AnswerReady, CloseMedia, Join, MediaEvent, Terminate
+from midcall.wire import rtp
+from midcall.wire.telephone_event import Event
 
 LOOPBACK = ("127.0.0.1",)
 

@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midcall.media.rtp import distance16, distance32
 from midcall.media.rtp_line import RtpLine
+from midcall.wire.rtp import distance16, distance32
 
 PCMU = 8000
 

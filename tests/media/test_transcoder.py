@@ -13,8 +13,8 @@ from av import AudioFrame, AudioResampler
 
 from midcall.media import sounds
 from midcall.media.codecs import Codec
-from midcall.media.rtp import Packet
 from midcall.media.transcoder import Transcoder
+from midcall.wire.rtp import Packet
 from support.media_clients import goertzel
 
 

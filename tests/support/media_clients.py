@@ -16,8 +16,6 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from av import AudioFrame, AudioResampler
 
 from midcall.core.sids import CallSid
-from midcall.media import rtp
-from midcall.media.telephone_event import tone
 from midcall.ports import (
     AnswerReady,
     ApplyAnswer,
@@ -29,6 +27,8 @@ from midcall.ports import (
     OfferReady,
     Terminate,
 )
+from midcall.wire import rtp
+from midcall.wire.telephone_event import tone
 
 E = TypeVar("E", bound=MediaEvent)
 

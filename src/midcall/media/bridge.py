@@ -12,12 +12,13 @@ from collections import deque
 from typing import Final
 
 from midcall.core.sids import CallSid
-from midcall.media import rtp, sounds, telephone_event
+from midcall.media import sounds
 from midcall.media.codecs import FRAME_S, Codec
 from midcall.media.options import DIGITS_CAP
 from midcall.media.peer import Peer
-from midcall.media.telephone_event import DIGITS, GAP_S, PAUSE, PAUSE_S, TONE_S, Event
 from midcall.media.transcoder import Transcoder
+from midcall.wire import rtp, telephone_event
+from midcall.wire.telephone_event import DIGITS, GAP_S, PAUSE, PAUSE_S, TONE_S, Event
 
 _PLAYABLE: Final = frozenset(DIGITS + PAUSE)
 

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from typing import Final
 
 from midcall.core.sids import CallSid
-from midcall.media import rtp, sounds
+from midcall.media import sounds
 from midcall.media.bridge import Leg
 from midcall.media.codecs import FRAME_S, Codec
 from midcall.media.description import Unusable, read_answer, read_offer
 from midcall.media.hooks import NoPort, PortRange
 from midcall.media.options import EngineOptions
 from midcall.media.peer import Identity, Peer
-from midcall.media.telephone_event import Event
 from midcall.ports import (
     AnswerReady,
     ApplyAnswer,
@@ -42,6 +41,8 @@ from midcall.ports import (
     StopSound,
     Terminate,
 )
+from midcall.wire import rtp
+from midcall.wire.telephone_event import Event
 
 _log = logging.getLogger(__name__)
 

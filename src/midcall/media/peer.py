@@ -23,13 +23,13 @@ from aiortc.rtp import (
     RtcpSrPacket,
 )
 
-from midcall.media import rtp, telephone_event
 from midcall.media.codecs import Codec, Payloads
 from midcall.media.description import OUR_PAYLOADS, Local, Remote, Setup, mirrored, write
 from midcall.media.hooks import Agent, Dtls, PortRange
 from midcall.media.reception import Reception
 from midcall.media.rtp_line import Place, RtpLine
-from midcall.media.telephone_event import DigitEar, Event
+from midcall.wire import rtp, telephone_event
+from midcall.wire.telephone_event import DigitEar, Event
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from midcall.media.rtp import distance16
+from midcall.wire.rtp import distance16
 
 _RESTART: Final = 3000
 """MAX_DROPOUT of appendix A.1: numbers further apart are a new stream."""

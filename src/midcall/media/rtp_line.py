@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
-from midcall.media.rtp import distance16, distance32
+from midcall.wire.rtp import distance16, distance32
 
 _FRAMES_PER_S: Final = 50
 _STALLED: Final = 5

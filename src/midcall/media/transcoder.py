@@ -16,7 +16,7 @@ from aiortc.codecs.opus import OpusDecoder, OpusEncoder
 from aiortc.jitterbuffer import JitterFrame
 
 from midcall.media.codecs import Codec
-from midcall.media.rtp import Packet, distance16, distance32
+from midcall.wire.rtp import Packet, distance16, distance32
 
 _log = logging.getLogger(__name__)
 

@@ -337,6 +337,7 @@ class RemoteStream:
 
     def __init__(self) -> None:
         self._sinks: list[AudioSink] = []
+        self._on_digit: list[Callable[[str], None]] = []
         self.processor: AudioProcessor | None = None
 
     def processed(self, samples: array[int], rate: int) -> array[int]:
@@ -369,3 +370,18 @@ class RemoteStream:
         for sink in self._sinks:
             sink.close()
         self._sinks.clear()
+
+    def on_digit(self, heard: Callable[[str], None]) -> None:
+        """Call a function with each digit that the other side presses: 0-9, *, #, A-D. Until the call ends.
+
+        A browser's stream has no such thing: it plays the tone to its user.
+        """
+        self._on_digit.append(heard)
+
+    def hear_digit(self, digit: str) -> None:
+        """A digit came."""
+        for heard in list(self._on_digit):
+            try:
+                heard(digit)
+            except Exception:
+                log.exception("a function that hears digits failed")

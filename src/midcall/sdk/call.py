@@ -185,10 +185,14 @@ class Call(Emitter):
         return self._remote if self._media.peer is not None else None
 
     def send_digits(self, digits: str) -> None:
-        """Send DTMF digits: 0-9, *, # and w (a pause of 500 ms); an empty text sends none.
+        """Send DTMF digits: 0-9, *, # and w; an empty text sends none.
+
+        They go in RTP where the server takes telephone-event there, each key for 160 ms and 70 ms before the next, and
+        after a `w` the next begins 500 ms after the beginning of those before it, or when they are through. Otherwise,
+        and for calls without media, one frame of signalling has them all, and the server keeps the pauses.
 
         Raises:
-            InvalidArgumentError: other characters.
+            InvalidArgumentError: other characters, or more than 1,000 that wait already.
             InvalidStateError: the call is pending or closed, or has no sid yet.
         """
         try:
@@ -198,7 +202,10 @@ class Call(Emitter):
         call_sid = self._machine.call_sid
         if call_sid is None or self._machine.state in (CallState.PENDING, CallState.CLOSED):
             raise InvalidStateError(f"digits need a call that is ringing or open; this one is {self.status()}")
-        if digits and not self._link.transmit(signal.Dtmf(call_sid=call_sid, digits=digits), keep=False):
+        if self._media.peer is not None and self._media.peer.takes_digits:
+            if not self._media.peer.send_digits(digits):
+                raise InvalidArgumentError("too many digits wait to be sent")
+        elif digits and not self._link.transmit(signal.Dtmf(call_sid=call_sid, digits=digits), keep=False):
             self.emit("error", VoiceError(31005, "digits could not be sent: signalling is reconnecting"))
 
     async def post_feedback(self, score: int | None = None, issue: str | None = None) -> None:

@@ -157,6 +157,8 @@ class CallHost:
             codec_preferences=self.options.codec_preferences,
             on_ice=call._media.ice_changed,
             rtc_configuration=call._rtc_configuration,
+            max_average_bitrate=self.options.max_average_bitrate,
+            dscp=self.options.dscp,
             now=self._now,
         )
 

@@ -27,6 +27,7 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.codecs.opus import OpusEncoder
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from av import AudioFrame, AudioResampler
 
@@ -35,6 +36,7 @@ from midcall.core.loudness import Analyser
 from midcall.core.quality import Counters
 from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
 from midcall.sdk.clock import utc_now
+from midcall.sdk.digits import OUR_EVENTS, Digits, events_of, let_hear, with_events
 from midcall.sdk.ice import PATIENCE, Patience
 from midcall.sdk.monitor import Look
 from midcall.sdk.options import RtcConfiguration
@@ -45,6 +47,7 @@ log = logging.getLogger("midcall.sdk.media")
 DIRECT: Final = RtcConfiguration()
 _CANDIDATES: Final = re.compile(r"^a=(candidate:|end-of-candidates).*\r\n", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"^c=IN IP[46] [^\r\n]+", re.MULTILINE)
+_OPUS: Final = re.compile(r"^a=rtpmap:(\d+) opus/48000/2(?=\r\n)", re.MULTILINE)
 _PORT: Final = re.compile(r"^m=audio \d+ ", re.MULTILINE)
 
 
@@ -95,6 +98,8 @@ class MediaPeer:
         codec_preferences: Sequence[str],
         on_ice: Callable[[IceState], None],
         rtc_configuration: RtcConfiguration = DIRECT,
+        max_average_bitrate: int | None = None,
+        dscp: bool = True,
         patience: Patience = PATIENCE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -106,6 +111,8 @@ class MediaPeer:
             codec_preferences: `pcmu` and `opus`, the wanted one first.
             on_ice: called with what becomes of the way to the server.
             rtc_configuration: STUN and TURN servers.
+            max_average_bitrate: the most that Opus should use, in bits per second.
+            dscp: whether packets are marked as voice.
             patience: how long ICE waits.
             now: the time of day, for the samples' stamps.
         """
@@ -120,10 +127,14 @@ class MediaPeer:
         self._heard: AudioFrame | None = None
         self._analysers = Analyser(), Analyser()
         self._sender = self._connection.addTrack(self._voice)
-        self._payload_received = _count_payload(self._connection.getTransceivers()[0].receiver)
+        self._bitrate = max_average_bitrate
+        self._digits = Digits(remote.hear_digit)
+        self._payload_received = _look_into(self._connection.getTransceivers()[0].receiver, self._digits)
         self._connection.getTransceivers()[0].setCodecPreferences(_preferred(codec_preferences))
         self._connection.on("track", self._on_track)
-        self._restarts = Restarts(self._connection, patience=patience, tell=on_ice)
+        self._restarts = Restarts(
+            self._connection, patience=patience, dscp=dscp, tell=on_ice, outgoing=self._digits.outgoing
+        )
 
     @property
     def connected(self) -> bool:
@@ -176,19 +187,20 @@ class MediaPeer:
     async def offer(self) -> str:
         """An offer for a call that we place."""
         await self._connection.setLocalDescription(await self._connection.createOffer())
-        return self._described()
+        return self._described(OUR_EVENTS)
 
     async def answer(self, offer: str) -> str:
         """Our answer to the server's offer."""
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         await self._connection.setLocalDescription(await self._connection.createAnswer())
-        self._agreed(offer)
-        return self._described()
+        described = self._described(events_of(offer))
+        self._agreed(offer, described)
+        return described
 
     async def apply(self, answer: str) -> None:
         """The server's answer to our offer."""
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
-        self._agreed(answer)
+        self._agreed(answer, answer)
 
     async def restart(self) -> str:
         """An offer that restarts ICE, for a `reinvite`.
@@ -230,14 +242,33 @@ class MediaPeer:
         await self._connection.close()
         self._remote.close()
 
-    def _agreed(self, remote: str) -> None:
+    @property
+    def takes_digits(self) -> bool:
+        """Whether the server takes digits in RTP."""
+        return bool(self._digits.payload_types)
+
+    def send_digits(self, digits: str) -> bool:
+        """Send digits in RTP; False when too many wait."""
+        return self._digits.press(digits)
+
+    def _agreed(self, remote: str, answer: str) -> None:
         self._negotiated = True
         self._restarts.negotiated(remote)
+        transceiver: Any = self._connection.getTransceivers()[0]
+        self._digits.negotiated(events_of(answer), transceiver._codecs[0].clockRate)
+        let_hear(transceiver.receiver, self._digits)
+        if self._bitrate is not None and self.codec() == "opus":
+            encoder = OpusEncoder()
+            encoder.codec.bit_rate = self._bitrate
+            transceiver.sender._RTCRtpSender__encoder = encoder
 
-    def _described(self) -> str:
+    def _described(self, events: dict[int, int]) -> str:
         """As a browser says it: candidates are learnt from our checks (reference section 6.2)."""
         text = _CANDIDATES.sub("", self._connection.localDescription.sdp)
-        self._current = _PORT.sub("m=audio 9 ", _ADDRESS.sub("c=IN IP4 0.0.0.0", text))
+        text = _PORT.sub("m=audio 9 ", _ADDRESS.sub("c=IN IP4 0.0.0.0", text))
+        if self._bitrate is not None:
+            text = _OPUS.sub(rf"\g<0>\r\na=fmtp:\g<1> maxaveragebitrate={self._bitrate}", text)
+        self._current = with_events(text, events)
         return self._current
 
     def _on_track(self, track: MediaStreamTrack) -> None:
@@ -286,17 +317,18 @@ def _mono(frame: AudioFrame) -> tuple[array[int], int]:
     return samples[::channels], frame.sample_rate
 
 
-def _count_payload(receiver: Any) -> Callable[[], int]:
-    """Count the bytes that come as RTP payload, which aiortc's statistics leave out."""
+def _look_into(receiver: Any, digits: Digits) -> Callable[[], int]:
+    """Take digits out of what comes, and count the bytes of RTP payload, which aiortc's statistics leave out."""
     handle = receiver._handle_rtp_packet
     count = 0
 
-    async def counting(packet: Any, arrival_time_ms: int) -> None:
+    async def look(packet: Any, arrival_time_ms: int) -> None:
         nonlocal count
         count += len(packet.payload)
-        await handle(packet, arrival_time_ms=arrival_time_ms)
+        if not digits.hear(packet):
+            await handle(packet, arrival_time_ms=arrival_time_ms)
 
-    receiver._handle_rtp_packet = counting
+    receiver._handle_rtp_packet = look
     return lambda: count
 
 

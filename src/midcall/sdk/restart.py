@@ -38,15 +38,32 @@ Fingerprints = frozenset[tuple[str, str]]
 class Restarts:
     """The restarts of one connection with one audio section."""
 
-    def __init__(self, connection: RTCPeerConnection, *, patience: Patience, tell: Callable[[IceState], None]) -> None:
-        """Takes a connection that has its transceiver and has not begun yet; `tell` hears what becomes of its ICE."""
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        *,
+        patience: Patience,
+        dscp: bool,
+        tell: Callable[[IceState], None],
+        outgoing: Callable[[bytes], bytes],
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            connection: has its transceiver and has not begun.
+            patience: how long ICE waits.
+            dscp: whether packets are marked as voice.
+            tell: hears what becomes of ICE.
+            outgoing: gets each packet of RTP and RTCP, and says what to send in its place.
+        """
         self._connection: Any = connection
+        self._outgoing = outgoing
         transport: Any = self._dtls.transport
-        self._path = Path(transport.iceGatherer._connection, patience=patience, tell=tell)
+        self._path = Path(transport.iceGatherer._connection, patience=patience, dscp=dscp, tell=tell)
         self._path.change_over = self._change_over
         transport.iceGatherer._connection = transport._connection = self._path
         transport._recv, transport._send = self._path.recv, self._path.send
-        self._outlive_farewell(self._dtls)
+        self._adapt(self._dtls)
         self._dtls.on("statechange", lambda: tell(IceState.FAILED) if self._dtls.state == "failed" else None)
         self._wanted: RTCDtlsParameters | None = None
         self._peer: Fingerprints = frozenset()
@@ -141,10 +158,16 @@ class Restarts:
         if new.state != "connected":
             raise ConnectionError("the DTLS handshake failed")
         self._ended.clear()
-        self._outlive_farewell(new)
+        self._adapt(new)
         self._hand_over(old, new)
         self._peer = _fingerprints(wanted)
         await self._connection._RTCPeerConnection__connect()  # starts sender and receiver, unless they run already
+
+    def _adapt(self, dtls: Any) -> None:
+        """Let packets be changed on their way out, and the session outlive its end."""
+        send = dtls._send_rtp
+        dtls._send_rtp = lambda data: send(self._outgoing(data))
+        self._outlive_farewell(dtls)
 
     def _outlive_farewell(self, dtls: Any) -> None:
         """Let a server that closes its end of a session end nothing: there may be a restart, or its `hangup` is coming.

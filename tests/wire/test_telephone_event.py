@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midcall.media import telephone_event
-from midcall.media.telephone_event import DIGITS, DigitEar, Event, tone
+from midcall.wire import telephone_event
+from midcall.wire.telephone_event import DIGITS, DigitEar, Event, tone
 
 
 def packets(digits: str, rate: int = 8000, start: int = 0) -> list[tuple[int, Event]]:

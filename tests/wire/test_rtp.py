@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midcall.media import rtp
+from midcall.wire import rtp
 
 NUMBERS16 = st.integers(0, 0xFFFF)
 NUMBERS32 = st.integers(0, 0xFFFFFFFF)

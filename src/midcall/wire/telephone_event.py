@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
-from midcall.media.rtp import distance32
+from midcall.wire.rtp import distance32
 
 DIGITS: Final = "0123456789*#ABCD"
 """Event codes 0 to 15 (RFC 4733 section 3.2)."""
