@@ -134,13 +134,19 @@ async def test_messages_go_both_ways_on_both_legs(world):
         assert (message.voice_event_sid, message.content) == (made["sid"], {"reply": "ja"})
 
 
-async def test_a_message_to_a_ringing_client_is_there_before_it_answers(world):
+async def test_messages_go_both_ways_on_a_leg_that_rings(world):
     _, rung = await world.ringing()
+    sid = rung.parameters["CallSid"]
+    subscriptions = f"/Calls/{sid}/UserDefinedMessageSubscriptions.json"
+    assert (await world.post(subscriptions, Callback=f"{world.url}/messages", Method="POST"))[0] == 201
     received = rung.wait_for("messageReceived", timeout=10)
-    path = f"/Calls/{rung.parameters['CallSid']}/UserDefinedMessages.json"
-    assert (await world.post(path, Content='"hi"'))[0] == 201
+    assert (await world.post(f"/Calls/{sid}/UserDefinedMessages.json", Content='"hi"'))[0] == 201
     assert (await received).content == "hi"
-    await asyncio.wait_for(rung.send_message("ho"), 10)
+    sent = rung.send_message({"a": "ho"})
+    await asyncio.wait_for(sent, 10)
+    callback = await asyncio.wait_for(world.callbacks.get(), 10)
+    assert (callback["Sid"], callback["CallSid"], callback["Content"]) == (sent, sid, '{"a":"ho"}')
+    assert rung.status() == "pending"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import asyncio
 import msgspec
 import pytest
 
+from midcall.core.feedback import SDK_ISSUES
 from midcall.core.sdp import NO_MEDIA_SDP
-from midcall.sdk import InvalidArgumentError, InvalidStateError, VoiceError
+from midcall.sdk import Call, InvalidArgumentError, InvalidStateError, VoiceError
 from midcall.wire import signal
 from support.scripted_server import CALL, MESSAGE, OTHER, opened, rung
 
@@ -352,3 +353,60 @@ async def test_a_connect_token_that_is_none_is_refused(registered, token):
     with pytest.raises(InvalidArgumentError):
         await device.connect(connect_token=token)
     assert not device.is_busy
+
+
+def test_the_values_of_the_browser_sdks_statics_are_those_of_calls():
+    assert Call.State.OPEN == "open"
+    assert Call.CallDirection.OUTGOING == "OUTGOING"
+    assert [*Call.Codec] == ["opus", "pcmu"]
+    assert [*Call.FeedbackScore] == [1, 2, 3, 4, 5]
+    assert set(Call.FeedbackIssue) == set(SDK_ISSUES)
+    assert Call.MediaFailure.LOW_BYTES == "LowBytes"
+    assert Call.IceGatheringFailureReason.TIMEOUT == "timeout"
+
+
+async def test_a_call_as_text_is_always_the_same_and_its_representation_says_which(registered):
+    device, connection = await registered()
+    call = await opened(device, connection)
+    assert str(call) == "[midcall.Call instance]"
+    assert CALL in repr(call)
+
+
+async def test_what_is_muted_before_a_call_is_accepted_stays_muted(registered):
+    device, connection = await registered()
+    call = await rung(device, connection)
+    muted = call.wait_for("mute", timeout=5)
+    call.mute()
+    assert await muted == (True, call)
+    call.mute()
+    call.accept()
+    await connection.expect(signal.ClientAnswer)
+    assert call.is_muted()
+
+
+@pytest.mark.parametrize("act", ["accept", "reject", "ignore"])
+async def test_what_is_for_pending_calls_does_nothing_to_an_open_one(registered, act):
+    device, connection = await registered()
+    call = await opened(device, connection)
+    seen = listen_to(call)
+    getattr(call, act)()
+    assert (call.status(), seen) == ("open", [])
+
+
+@pytest.mark.parametrize("act", ["accept", "reject", "ignore", "disconnect"])
+async def test_a_closed_call_stays_closed_and_silent(registered, act):
+    device, connection = await registered()
+    call = await opened(device, connection)
+    call.disconnect()
+    seen = listen_to(call)
+    getattr(call, act)()
+    assert (call.status(), seen) == ("closed", [])
+
+
+async def test_a_pending_call_cannot_be_disconnected(registered):
+    device, connection = await registered()
+    call = await rung(device, connection)
+    call.disconnect()
+    assert call.status() == "pending"
+    call.reject()
+    await connection.expect(signal.Reject)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
 from midcall.core.client import IceState
 from midcall.sdk import Tone
-from midcall.sdk.ice import Patience
 from midcall.wire import signal
+from support.media_sessions import HASTE
 from support.scripted_server import CALL
-
-HASTE = Patience(check_s=0.05, answer_s=0.2, disconnected_s=0.4, failed_s=0.6)
 
 
 async def test_an_offer_looks_like_a_browsers(person):
@@ -91,3 +90,34 @@ async def test_a_call_tells_how_loud_and_how_good_its_media_is(person, registere
     call.disconnect()
     await asyncio.gather(call._media._monitoring, return_exceptions=True)
     assert events == []
+
+
+async def test_a_limit_of_opus_is_told_to_the_other_side_and_kept(person):
+    caller, callee = person(440, ("opus",), max_average_bitrate=12_000), person(660, ("opus",))
+    offer = await caller.peer.offer()
+    assert "maxaveragebitrate=12000" in offer
+    await callee.peer.answer(offer)
+    await caller.peer.apply(callee.description_with_candidates())
+    await callee.hears(440)
+    await caller.hears(660)
+    limited, free = [await one.peer.counters() for one in (caller, callee)]
+    assert limited.bytes_sent / limited.packets_sent < free.bytes_sent / free.packets_sent / 3
+
+
+@pytest.mark.parametrize(("dscp", "marked"), [(True, 0xB8), (False, 0)])
+async def test_packets_are_marked_as_voice_unless_unwanted(person, dscp, marked):
+    one = person(440, dscp=dscp)
+    await one.peer.offer()
+    for protocol in one.peer._restarts._path._agent._protocols:
+        sending = protocol.transport.get_extra_info("socket")
+        if sending.family == socket.AF_INET:
+            assert sending.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == marked
+
+
+async def test_a_source_can_be_replaced_while_it_is_heard(person):
+    caller, callee = person(440), person(660)
+    await callee.peer.answer(await caller.peer.offer())
+    await caller.peer.apply(callee.description_with_candidates())
+    await callee.hears(440)
+    caller.voice.play(Tone(880))
+    await callee.hears(880)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from midcall.core import quality_warnings
 from midcall.folder import Credentials, ServerInfo
-from midcall.sdk import Call, LevelMeter, Tone, conduct, ice
+from midcall.sdk import Call, LevelMeter, Tone, conduct, ice, monitor
 from midcall.sdk.media import MediaPeer
 from midcall.wire import signal
 from support.lossy_network import Network
@@ -28,6 +30,7 @@ class Networks:
 
     def __init__(self) -> None:
         self.caller, self.callee = Network(), Network()
+        self.patience = HASTE
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ async def networks(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Networks]:
     )
 
     def hasty(self, *args, **options):
-        place(self, *args, **{**options, "patience": HASTE})
+        place(self, *args, **{**options, "patience": networks.patience})
         self.network = networks.caller
 
     async def answer_through(self, offer: str) -> str:
@@ -199,3 +202,43 @@ async def test_a_call_that_the_server_ends_tells_of_no_loss_although_its_media_g
     talk.rung.disconnect()
     await over
     assert talk.events[0] == ["disconnect"]
+
+
+async def test_bytes_that_stop_and_checks_that_nobody_answers_are_a_loss_before_ice_has_failed(
+    world, networks, monkeypatch
+):
+    monkeypatch.setattr(monitor, "SAMPLE_S", 0.1)
+    monkeypatch.setattr(quality_warnings, "QUIET_S", 0.3)
+    networks.patience = dataclasses.replace(HASTE, failed_s=60)
+    talk = await talking(world)
+    warned: list[tuple[str, str]] = []
+    for event in ("warning", "warning-cleared"):
+        talk.call.on(event, lambda name, *_, event=event: warned.append((event, name)))
+    raised = talk.call.wait_for("warning", where=lambda name, _: name == "low-bytes-received", timeout=20)
+    cleared = talk.call.wait_for("warning-cleared", where=lambda name: name == "low-bytes-received", timeout=20)
+    reconnected = talk.call.wait_for("reconnected", timeout=20)
+    networks.caller.cut()
+    await talk.call.wait_for("reconnecting", timeout=20)
+    networks.caller.mend_for_newcomers()
+    await asyncio.gather(raised, reconnected, cleared)
+    assert talk.events[0] == LOST + FOUND
+    await talk.is_heard()
+
+    late: list[str] = []
+    for event in ("warning", "warning-cleared", "sample", "volume"):
+        talk.call.on(event, lambda *_, event=event: late.append(event))
+    talk.call.disconnect()
+    late.clear()
+    networks.caller.cut()
+    await asyncio.gather(talk.call._media._monitoring, return_exceptions=True)
+    assert late == []
+
+
+@pytest.mark.parametrize("caller", ["real", "none"])
+async def test_digits_are_heard_in_order_whether_they_went_in_rtp_or_by_signalling(world, caller):
+    call, rung = await world.open(media=caller)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    rung.get_remote_stream().on_digit(heard.put_nowait)
+    call.send_digits("1w#2")
+    async with asyncio.timeout(10):
+        assert [await heard.get() for _ in range(3)] == ["1", "#", "2"]

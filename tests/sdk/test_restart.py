@@ -9,16 +9,6 @@ import pytest
 from midcall.core.client import IceState
 from midcall.core.sdp import Kinship, compare, peer_of
 
-CANDIDATE = "a=candidate:{0.foundation} 1 udp {0.priority} {0.host} {0.port} typ host\r\n"
-
-
-async def keeping_session(callee, offer: str) -> str:
-    """The callee's answer to a restart as a server makes it that keeps its DTLS session."""
-    answer = (await callee.peer.restart()).replace("a=setup:actpass", "a=setup:passive")
-    await callee.peer.apply_restart(offer)
-    agent = callee.peer._restarts._path._next
-    return answer + "".join(CANDIDATE.format(candidate) for candidate in agent.local_candidates)
-
 
 @pytest.fixture
 async def pair(person):
@@ -48,7 +38,7 @@ async def test_a_server_that_keeps_its_identity_keeps_the_session(pair, restarte
     caller, callee = pair if restarter == "the one that offered the call" else reversed(pair)
     session = caller.peer._restarts._dtls
     agent = caller.peer._restarts._path._agent
-    answer = await keeping_session(callee, await caller.peer.restart())
+    answer = await callee.keeping_session(await caller.peer.restart())
     await caller.peer.apply_restart(answer)
     await caller.is_told(IceState.CONNECTED, IceState.CONNECTED)
     await callee.is_told(IceState.CONNECTED, IceState.CONNECTED)
@@ -63,7 +53,7 @@ async def test_a_server_that_keeps_its_identity_keeps_the_session(pair, restarte
 async def test_the_counters_go_on_over_a_restart(pair):
     caller, callee = pair
     before = await caller.peer.counters()
-    await caller.peer.apply_restart(await keeping_session(callee, await caller.peer.restart()))
+    await caller.peer.apply_restart(await callee.keeping_session(await caller.peer.restart()))
     await caller.is_told(IceState.CONNECTED, IceState.CONNECTED)
     caller.listen_anew()
     await caller.hears(660)

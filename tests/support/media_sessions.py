@@ -8,7 +8,11 @@ from typing import Any
 from midcall.core.client import IceState
 from midcall.sdk import LevelMeter, RemoteStream, Tone
 from midcall.sdk.audio import LocalStream
+from midcall.sdk.ice import Patience
 from midcall.sdk.media import MediaPeer
+
+CANDIDATE = "a=candidate:{0.foundation} 1 udp {0.priority} {0.host} {0.port} typ host\r\n"
+HASTE = Patience(check_s=0.05, answer_s=0.2, disconnected_s=0.4, failed_s=0.6)
 
 
 class Person:
@@ -49,3 +53,11 @@ class Person:
     async def hears(self, frequency: int) -> None:
         async with asyncio.timeout(10):
             await self.ear.until(lambda ear: ear.tone_dbfs(frequency) > -12)
+
+    async def keeping_session(self, offer: str) -> str:
+        """The answer to a restart of a server that keeps its DTLS session."""
+        answer = (await self.peer.restart()).replace("a=setup:actpass", "a=setup:passive")
+        await self.peer.apply_restart(offer)
+        agent = self.peer._restarts._path._next
+        assert agent is not None
+        return answer + "".join(CANDIDATE.format(candidate) for candidate in agent.local_candidates)

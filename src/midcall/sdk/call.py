@@ -16,7 +16,7 @@ from midcall.core.client_call import CallMachine
 from midcall.core.client_messages import check_digits
 from midcall.core.feedback import check_sdk_feedback
 from midcall.core.messages import USER_DEFINED
-from midcall.sdk import insights, messages
+from midcall.sdk import insights, messages, words
 from midcall.sdk.audio import LocalStream, RemoteStream
 from midcall.sdk.conduct import Conduct
 from midcall.sdk.connect_token import ConnectToken
@@ -46,8 +46,24 @@ class Call(Emitter):
 
     A call with media has more, from the moment that the other side's description is known: volume(input, output) every
     50 ms, from 0 to 1 on the browser SDK's scale, sample(Sample) every second, warning(name, WarningData) and
-    warning-cleared(name) for the names and thresholds in `midcall.core.quality_warnings.RULES`.
+    warning-cleared(name) for the names and thresholds in `midcall.core.quality_warnings.RULES`, and without data
+    (None) for `ice-connectivity-lost`. None of them comes after `disconnect`, `cancel` or `reject`.
+
+    `reconnecting` comes with 53001 when signalling is lost and with 53405 when media is, `reconnected` when both are
+    back. For lost media ICE is restarted for 30 seconds; then `disconnect` comes, and `error` with 53405.
+
+    Where the vendor's documentation and the browser SDK disagree, this follows the browser SDK: `cancel` comes only
+    when the server takes a call back, so neither for `ignore()` nor for giving up an outgoing call, which emits
+    `disconnect`; errors of messages come on the call; the first key of an outgoing call's parameters is `CallSid`.
     """
+
+    State = CallState
+    CallDirection = Direction
+    Codec = words.Codec
+    FeedbackScore = words.FeedbackScore
+    FeedbackIssue = words.FeedbackIssue
+    IceGatheringFailureReason = words.IceGatheringFailureReason
+    MediaFailure = words.MediaFailure
 
     EVENTS: ClassVar[frozenset[str]] = frozenset(
         {
@@ -127,7 +143,10 @@ class Call(Emitter):
 
     @property
     def codec(self) -> str | None:
-        """The codec we send: `PCMU` or `opus`; None without media."""
+        """The codec we send, spelled as in statistics, `PCMU` or `opus`; None without media.
+
+        The vendor's documentation has it in lower case; the browser SDK does not. Compare without regard to case.
+        """
         return self._media.peer.codec() if self._media.peer is not None else None
 
     @property
@@ -143,14 +162,23 @@ class Call(Emitter):
         return self._connection_id
 
     def status(self) -> str:
-        """pending, connecting, ringing, open, reconnecting or closed."""
+        """pending, connecting, ringing, open, reconnecting or closed.
+
+        While ICE is restarted it reads `open` from the server's answer on, as in the browser SDK; `reconnected` tells
+        when media flows.
+        """
         return self._machine.state
 
     # -------------------------------------------------------------------------------------------------- call control
 
-    def accept(self) -> None:
-        """Take a pending call; another call that is up is disconnected first. Otherwise does nothing."""
+    def accept(self, *, rtc_configuration: RtcConfiguration | None = None) -> None:
+        """Take a pending call; another call that is up is disconnected first. Otherwise does nothing.
+
+        Args:
+            rtc_configuration: STUN and TURN servers for its media.
+        """
         if self._machine.state is CallState.PENDING:
+            self._rtc_configuration = rtc_configuration or RtcConfiguration()
             self._link.before_accept(self)
             self._handle(core.AcceptAsked())
 
@@ -159,7 +187,10 @@ class Call(Emitter):
         self._handle(core.RejectAsked())
 
     def ignore(self) -> None:
-        """Let a pending call go on ringing elsewhere: nothing is sent and no event comes. Otherwise does nothing."""
+        """Let a pending call go on ringing elsewhere: nothing is sent. Otherwise does nothing.
+
+        No event comes until the server takes the call back, then `cancel`; the vendor's documentation has it at once.
+        """
         self._handle(core.IgnoreAsked())
 
     def disconnect(self) -> None:
@@ -167,7 +198,10 @@ class Call(Emitter):
         self._handle(core.DisconnectAsked())
 
     def mute(self, should_mute: bool = True) -> None:
-        """Send silence instead of the source, or the source again."""
+        """Send silence instead of the source, or the source again; emits `mute` when that changes something.
+
+        In any state: what is said before a call is open holds once it is.
+        """
         if should_mute != self._local.muted:
             self._local.muted = should_mute
             self.emit("mute", should_mute, self)
@@ -177,11 +211,14 @@ class Call(Emitter):
         return self._local.muted
 
     def get_local_stream(self) -> LocalStream | None:
-        """What we say; None without media."""
+        """What we say; its `play` changes the source during the call. None before there is media, and without it.
+
+        The vendor's documentation has it return nothing; the browser SDK returns the stream.
+        """
         return self._local if self._media.peer is not None else None
 
     def get_remote_stream(self) -> RemoteStream | None:
-        """What we hear; None without media."""
+        """What we hear; its `add` takes sinks at any time, `on_digit` a function. None before there is media."""
         return self._remote if self._media.peer is not None else None
 
     def send_digits(self, digits: str) -> None:
@@ -435,6 +472,10 @@ class Call(Emitter):
                 self.emit("error", VoiceError(fault.code, fault.message))
             case _:
                 raise AssertionError(effect)
+
+    def __str__(self) -> str:
+        """The same for every call, as in the browser SDK; `repr` says more."""
+        return "[midcall.Call instance]"
 
     def __repr__(self) -> str:
         return f"<Call {self.direction} {self._machine.call_sid or self._connection_id} {self.status()}>"

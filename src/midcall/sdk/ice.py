@@ -27,6 +27,8 @@ LOOPBACK: Final = "127.0.0.1"
 MAX_WAITING: Final = 256
 """Datagrams that wait to be read; about five seconds of a call."""
 
+FAREWELL_S: Final = 1.0
+"""How long a relay may take to take its address back."""
 EXPEDITED: Final = 0xB8
 """The traffic class of voice, EF (RFC 3246)."""
 
@@ -125,6 +127,16 @@ class Agent(Connection):
             return False
         return True
 
+    async def close(self) -> None:
+        """aioice would try for a minute to give back what a relay that is out of reach keeps for us."""
+        closing = asyncio.ensure_future(super().close())
+        while not (await asyncio.wait([closing], timeout=FAREWELL_S))[0]:
+            for protocol in self._protocols:
+                farewell = getattr(protocol.transport, "_TurnTransport__close_task", None)
+                if farewell is not None:
+                    farewell.cancel()
+        await closing
+
     def data_received(self, data: bytes, component: int) -> None:
         """aioice would queue without a limit."""
         if self._queue.qsize() < MAX_WAITING:
@@ -169,7 +181,8 @@ class Path:
         self._found = asyncio.Event()
         self.is_up = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tries: set[asyncio.Task[None]] = set()
+        self._closings: set[asyncio.Task[None]] = set()
         self.closed = asyncio.Event()
         self.change_over: Callable[[Agent], Awaitable[None]] = self._use_at_once
 
@@ -257,13 +270,13 @@ class Path:
         self.closed.set()
         self._found.set()
         self._stop_waiting()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for agent in (self._agent, self._next):
             if agent is not None:
-                await agent.close()
+                self._retire(agent)
+        tries = list(self._tries)
+        for task in tries:
+            task.cancel()
+        await asyncio.gather(*tries, *self._closings, return_exceptions=True)
 
     # --------------------------------------------------------------------------------------------------------- restart
 
@@ -282,7 +295,7 @@ class Path:
         agent, given_up = self._new_agent(controlling=True), self._next
         self._next = agent
         if given_up is not None:
-            self._spawn(given_up.close())
+            self._retire(given_up)
         self._start_waiting()
         await agent.gather_candidates()
         if not agent.local_candidates:
@@ -313,7 +326,7 @@ class Path:
         before, self._agent = self._agent, agent
         if before is not agent:
             self._next = None
-            self._spawn(before.close())
+            self._retire(before)
         self._found.set()
 
     # ---------------------------------------------------------------------------------------------------------- agents
@@ -325,7 +338,7 @@ class Path:
         agent.remote_username, agent.remote_password, agent.remote_is_lite = username, password, is_lite
         if not agent.is_trying:
             agent.is_trying = True
-            self._spawn(self._come_up(agent))
+            self._spawn(self._come_up(agent), self._tries)
 
     async def _come_up(self, agent: Agent) -> None:
         try:
@@ -366,12 +379,16 @@ class Path:
         self.is_up = False
         self._tell(IceState.FAILED)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="midcall.sdk ice")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+    def _retire(self, agent: Agent) -> None:
+        self._spawn(agent.close(), self._closings)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("an ICE task failed", exc_info=error)
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="midcall.sdk ice")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_log_failure)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("an ICE task failed", exc_info=error)
