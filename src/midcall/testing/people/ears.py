@@ -41,7 +41,8 @@ class Ears:
         if self.meter is None:
             self.meter = LevelMeter()
             remote.add(self.meter)
-            remote.add(DtmfDecoder(self._digit))
+            remote.on_digit(self._digit)
+            remote.add(DtmfDecoder(self._digit))  # whoever plays the tones itself
 
     def label(self, text: str) -> None:
         """A label came; whoever has real ears does not hear it."""
