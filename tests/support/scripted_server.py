@@ -85,9 +85,9 @@ class Server:
         self._connections: asyncio.Queue[Connection] = asyncio.Queue()
         self.url = ""
 
-    async def connection(self) -> Connection:
+    async def connection(self, *, within_s: float = 5) -> Connection:
         """The next socket."""
-        return await asyncio.wait_for(self._connections.get(), 5)
+        return await asyncio.wait_for(self._connections.get(), within_s)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
