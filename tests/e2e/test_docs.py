@@ -27,7 +27,16 @@ HOW_TOS = [
     "README.md",
     *(
         f"docs/howto/{name}.md"
-        for name in ("connect", "exec", "doctor", "serve", "numbers", "virtual-people", "without-changing-the-page")
+        for name in (
+            "connect",
+            "exec",
+            "doctor",
+            "serve",
+            "numbers",
+            "python-client",
+            "virtual-people",
+            "without-changing-the-page",
+        )
     ),
 ]
 RUN_S = 45.0

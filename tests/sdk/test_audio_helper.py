@@ -42,7 +42,7 @@ async def stage(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", hardware)
     stage = Stage(hardware)
     yield stage
-    await stage.helper.close()
+    await stage.helper._close()
     assert not any(stream.is_open for stream in hardware.streams)
 
 
@@ -91,7 +91,7 @@ async def test_calls_to_come_speak_from_it_too_each_with_all_of_the_sound(stage)
     await stage.helper.set_input_device("default")
     calls = [Speaking(), Speaking()]
     for call in calls:
-        stage.helper.prepare(call)
+        stage.helper._prepare(call)
     stage.hardware.streams[0].capture(PIECE)
     await asyncio.sleep(0)
     assert [await call._local.read() for call in calls] == [(PIECE, 48_000)] * 2
@@ -114,7 +114,7 @@ async def test_the_microphone_stays_during_a_call_and_can_be_unset_after_it(stag
     await stage.helper.unset_input_device()
     assert stage.helper.input_device is None
     call = Speaking()
-    stage.helper.prepare(call)
+    stage.helper._prepare(call)
     assert isinstance(call._local.source, Silence)
 
 
@@ -186,7 +186,7 @@ async def test_calls_are_heard_by_the_speakers_in_use(stage):
     stage.call = Speaking()
     await speakers.set([HEADSET, MONITOR])
     assert speakers.get() == {HEADSET, MONITOR}
-    stage.helper.prepare(stage.call)  # adds none twice
+    stage.helper._prepare(stage.call)  # adds none twice
     for sink in stage.call._remote.sinks:
         sink.write(array("h", [1, 2, 3]))
     streams = stage.hardware.streams
@@ -202,7 +202,7 @@ async def test_calls_are_heard_by_the_speakers_in_use(stage):
 async def test_a_speaker_outlives_the_call(stage):
     await stage.helper.speaker_devices.set("default")
     call = Speaking()
-    stage.helper.prepare(call)
+    stage.helper._prepare(call)
     call._remote.close()
     assert stage.hardware.streams[0].is_open
 

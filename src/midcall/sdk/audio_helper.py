@@ -198,14 +198,14 @@ class AudioHelper(Emitter):
 
     # ------------------------------------------------------------------------------------------------- for the device
 
-    def prepare(self, call: Speaking) -> None:
+    def _prepare(self, call: Speaking) -> None:
         """A call is about to have media."""
         self._equip(call)
         if self._microphone is not None:
             call._local.play(self._microphone.tap())
         self.speaker_devices.attach(call)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """Let go of all devices."""
         async with self._closing:
             await self._close_microphone()

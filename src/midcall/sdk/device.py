@@ -31,7 +31,7 @@ from midcall.sdk.events import Emitter, Tasks
 from midcall.sdk.host import CallHost
 from midcall.sdk.options import Options, OptionValues, RtcConfiguration
 from midcall.sdk.preflight import PreflightTest
-from midcall.sdk.signalling import Signalling
+from midcall.sdk.signalling import Owner, Signalling
 from midcall.sdk.transport import tls_context
 from midcall.wire import signal
 
@@ -95,8 +95,14 @@ class Device(Emitter):
         audio = AudioHelper(self._tasks, lambda: self._calls.active)
         self._audio: AudioHelper | None = audio
         self._calls = CallBook()
+        owner = Owner(
+            state_changed=self.emit,
+            failed=self._emit_error,
+            invited=self._invited,
+            token_will_expire=lambda: self.emit("tokenWillExpire", self),
+        )
         self._signalling = Signalling(
-            self, self._calls, token, self._options, tls=tls, session=session, with_media=with_media, chance=chance
+            owner, self._calls, token, self._options, tls=tls, session=session, with_media=with_media, chance=chance
         )
         self._host = CallHost(
             self._signalling,
@@ -109,7 +115,7 @@ class Device(Emitter):
             with_media=with_media,
             chance=chance,
             now=now,
-            emit_error=self.emit_error,
+            emit_error=self._emit_error,
         )
         self._placing = False
 
@@ -313,7 +319,7 @@ class Device(Emitter):
         self._calls.abandon()
         audio, self._audio = self._audio, None
         if audio is not None:
-            await audio.close()
+            await audio._close()
         await self._host.closings.finish()
         await self._tasks.close()
         self.remove_all_listeners()
@@ -331,13 +337,13 @@ class Device(Emitter):
 
     # --------------------------------------------------------------------------------------- what the line tells us
 
-    def emit_error(self, error: VoiceError) -> None:
+    def _emit_error(self, error: VoiceError) -> None:
         """Emit `error`; nobody should overlook one, so without a listener it is logged."""
         if not self._listened("error"):
             log.warning("nobody listens for errors of this device: %s", error)
         self.emit("error", error)
 
-    def invited(self, frame: signal.ServerInvite) -> None:
+    def _invited(self, frame: signal.ServerInvite) -> None:
         """Somebody calls."""
         if self._calls.get(frame.call_sid) is not None:  # a repeat
             return

@@ -150,7 +150,7 @@ class CallHost:
             return None
         from midcall.sdk.media import MediaPeer  # takes a while to import, so only who needs it pays
 
-        self._audio.prepare(call)
+        self._audio._prepare(call)
         return MediaPeer(
             call._local,
             call._remote,

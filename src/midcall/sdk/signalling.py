@@ -9,7 +9,8 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final
 
 import aiohttp
 
@@ -34,17 +35,21 @@ REFRESH_S: Final = 30.0
 MAX_RETRY_AFTER_S: Final = 24 * 3600.0
 
 
-class Owner(Protocol):
-    """Whose line it is: the device."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What the line tells whose it is.
 
-    def emit(self, event: str, *arguments: Any) -> None:
-        """Tell the application."""
+    Attributes:
+        state_changed: of the registration; gets the new state.
+        failed: gets an error.
+        invited: somebody calls; gets the frame.
+        token_will_expire: the access token ends soon.
+    """
 
-    def emit_error(self, error: VoiceError) -> None:
-        """Tell the application of an error."""
-
-    def invited(self, frame: signal.ServerInvite) -> None:
-        """Somebody calls."""
+    state_changed: Callable[[DeviceState], None]
+    failed: Callable[[VoiceError], None]
+    invited: Callable[[signal.ServerInvite], None]
+    token_will_expire: Callable[[], None]
 
 
 class Signalling:
@@ -200,7 +205,7 @@ class Signalling:
         self._register(registration.StreamLost())
         self._resolve("unregistered")
         if error is not None:
-            self._owner.emit_error(error)
+            self._owner.failed(error)
         self._calls.tell_all(core.SignallingLost())
         self._calls.abandon(closed_only=True)
 
@@ -267,7 +272,7 @@ class Signalling:
             error.call = call
         if frame.call_sid is None:
             self._note_refusal(error, frame.error.code)
-        self._owner.emit_error(error)
+        self._owner.failed(error)
 
     def _note_refusal(self, error: VoiceError, code: int) -> None:
         """An error about the client itself: whoever waits for the server's yes gets this no."""
@@ -303,7 +308,7 @@ class Signalling:
                 case registration.SendRegister(audio):
                     self._send_register(audio)
                 case registration.EmitState(state):
-                    self._owner.emit(state)
+                    self._owner.state_changed(state)
 
     def _send_register(self, audio: bool) -> None:
         self.transmit(signal.encode(signal.Register(media=signal.Wanted(audio))), keep=False)
@@ -315,7 +320,7 @@ class Signalling:
         if self._expiry is not None:
             self._expiry.cancel()
         wait = max(0.0, ttl_s - self.options.token_refresh_ms / 1000)
-        self._expiry = _after(wait, self._owner.emit, "tokenWillExpire", self._owner)
+        self._expiry = _after(wait, self._owner.token_will_expire)
 
     def _stop_refreshing(self) -> None:
         if self._refresh is not None:
