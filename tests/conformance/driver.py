@@ -54,11 +54,13 @@ class Event:
     Attributes:
         args: plain values: errors are {name, code, message}, calls {call: number}, messages, samples and data of
             warnings have the browser SDK's keys.
+        status: of the call, while its handlers ran.
     """
 
     call: int | None
     name: str
     args: tuple[Any, ...]
+    status: str | None = None
 
     @property
     def arg(self) -> Any:
@@ -102,6 +104,21 @@ class CallFacts:
     connection_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """What the SDK's classes have, in JavaScript's spelling.
+
+    Attributes:
+        enums: the values of an enumeration by name, such as `Call.State`; without those that do not exist.
+        errors: the names of errors by their codes.
+    """
+
+    call: frozenset[str]
+    device: frozenset[str]
+    enums: dict[str, frozenset[Any]]
+    errors: dict[int, str]
+
+
 class Call(Protocol):
     """One call of a device."""
 
@@ -122,6 +139,9 @@ class Call(Protocol):
 
     async def post_feedback(self, score: Any = None, issue: Any = None) -> None: ...
     async def remove_all_listeners(self) -> None: ...
+    async def listen(self) -> None:
+        """To all events again."""
+
     async def text(self) -> str:
         """The call as a string."""
 
@@ -158,6 +178,10 @@ class Device(Protocol):
     async def facts(self) -> DeviceFacts: ...
     async def events(self) -> list[Event]: ...
     async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event: ...
+    async def surface(self) -> Surface: ...
+    async def text(self) -> str:
+        """The device as a string."""
+
     async def story(self) -> str:
         """What happened, for people."""
 

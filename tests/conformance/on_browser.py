@@ -7,13 +7,25 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import phones
 from browsers import Flags, launch
 from cables import MediaCable
 from pages import serve_pages
 from phones import Phone, PhoneCall, PhoneError
 from playwright.async_api import BrowserContext, async_playwright
 
-from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel, newest
+from conformance.driver import (
+    EVENT_TIMEOUT_S,
+    CallFacts,
+    DeviceFacts,
+    Event,
+    Kind,
+    Missed,
+    Surface,
+    Thrown,
+    camel,
+    newest,
+)
 
 DEAD_EDGE: Final = "tokyo"
 """Its host leads to a port where nobody listens."""
@@ -74,8 +86,10 @@ class BrowserDevice:
         self.name = phone.name = name
 
     @classmethod
-    async def open(cls, phone: Phone, name: str, token: Any, host: str, options: dict[str, Any]) -> BrowserDevice:
+    async def open(cls, phone: Phone, name: str, token: Any, host: Any, options: dict[str, Any]) -> BrowserDevice:
         device = cls(phone, name)
+        if options.pop("silent", False):
+            await device.do("silenceMicrophone")
         await device.do("start", token, host, _spelled(options))
         return device
 
@@ -125,7 +139,7 @@ class BrowserDevice:
         ]
 
     async def _all(self) -> list[Event]:
-        return [Event(kept.call, kept.name, _args(kept.data, kept.more)) for kept in await self.phone.timeline()]
+        return [_event(kept) for kept in await self.phone.timeline()]
 
     async def wait_for(
         self, name: str, *, call: int | None = None, count: int = 1, timeout: float = EVENT_TIMEOUT_S
@@ -135,7 +149,24 @@ class BrowserDevice:
         except PhoneError:
             which = f"{name} number {count} within {timeout:g} s"
             raise Missed(f"no {which} on {await self.story()}") from None
-        return Event(kept.call, kept.name, _args(kept.data, kept.more))
+        return _event(kept)
+
+    async def surface(self) -> Surface:
+        shown = await self.do("statics")
+        enums = {
+            f"{owner.title()}.{name}": frozenset(value for key, value in values.items() if not key.isdigit())
+            for owner in ("call", "device")
+            for name, values in shown[owner].items()
+        }
+        return Surface(
+            call=frozenset(shown["callMembers"]),
+            device=frozenset(shown["deviceMembers"]),
+            enums=enums,
+            errors={int(code): name for code, name in shown["errors"].items()},
+        )
+
+    async def text(self) -> str:
+        return str(await self.do("deviceText"))
 
     async def story(self) -> str:
         lines = [line for line in (await self.phone.story()).splitlines() if "  sound " not in line]
@@ -187,6 +218,9 @@ class BrowserCall:
     async def remove_all_listeners(self) -> None:
         await self._do("removeAllListeners")
 
+    async def listen(self) -> None:
+        await self._do("listen")
+
     async def text(self) -> str:
         return str(await self._do("callText"))
 
@@ -225,5 +259,6 @@ def _spelled(options: dict[str, Any]) -> dict[str, Any]:
     return {camel(name): value for name, value in options.items()}
 
 
-def _args(first: Any, more: list[Any]) -> tuple[Any, ...]:
-    return (first, *more) if first is not None or more else ()
+def _event(kept: phones.Event) -> Event:
+    args = (kept.data, *kept.more) if kept.data is not None or kept.more else ()
+    return Event(kept.call, kept.name, args, kept.status)

@@ -8,11 +8,23 @@ import ssl
 from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import Enum, EnumType
 from typing import Any
 
-from conformance.driver import EVENT_TIMEOUT_S, CallFacts, DeviceFacts, Event, Kind, Missed, Thrown, camel, newest
+from conformance.driver import (
+    EVENT_TIMEOUT_S,
+    CallFacts,
+    DeviceFacts,
+    Event,
+    Kind,
+    Missed,
+    Surface,
+    Thrown,
+    camel,
+    newest,
+)
 from midcall import sdk
+from midcall.sdk.errors import NAMES
 
 VOLUMES_KEPT = 100
 FULL_SCALE = 32768
@@ -27,7 +39,8 @@ class PythonDevice:
         self.calls: list[sdk.Call] = []
         self.volumes: dict[int, deque[tuple[float, float]]] = {}
         self._more = asyncio.Event()
-        options = {"audio_source": lambda: sdk.Tone(440)} | options
+        source = sdk.Silence() if options.pop("silent", False) else sdk.Tone(440)
+        options = {"audio_source": lambda: source} | options
         with _thrown():
             self.device = sdk.Device(token, tls=tls, media="real" if kind.has_media else "none", **options)
         for event in self.device.EVENTS:
@@ -41,14 +54,19 @@ class PythonDevice:
     def _adopt(self, call: sdk.Call) -> PythonCall:
         number = len(self.calls)
         self.calls.append(call)
-        newest = self.volumes[number] = deque(maxlen=VOLUMES_KEPT)
-        for event in call.EVENTS - {"volume"}:
-            call.on(event, lambda *args, event=event: self._keep(number, event, args))
-        call.on("volume", lambda *loud: newest.append(loud))
+        self.volumes[number] = deque(maxlen=VOLUMES_KEPT)
+        self.listen(number)
         return PythonCall(self, number)
 
+    def listen(self, number: int) -> None:
+        call, loud = self.calls[number], self.volumes[number]
+        for event in call.EVENTS - {"volume"}:
+            call.on(event, lambda *args, event=event: self._keep(number, event, args))
+        call.on("volume", lambda *levels: loud.append(levels))
+
     def _keep(self, call: int | None, name: str, args: tuple[Any, ...]) -> None:
-        self.kept.append(Event(call, name, tuple(self._plain(arg) for arg in args)))
+        status = None if call is None else str(self.calls[call].status())
+        self.kept.append(Event(call, name, tuple(self._plain(arg) for arg in args), status))
         self._more.set()
 
     def _plain(self, value: Any) -> Any:
@@ -65,10 +83,18 @@ class PythonDevice:
                 return {key: self._plain(each) for key, each in value.items()}
             case tuple() | list():
                 return [self._plain(each) for each in value]
+            case sdk.WarningData():  # it names a field of a sample
+                fields = {
+                    camel(each.name): self._plain(getattr(value, each.name)) for each in dataclasses.fields(value)
+                }
+                return fields | {"name": camel(value.name)}
             case _ if dataclasses.is_dataclass(value):
                 fields = dataclasses.fields(value)
                 return {camel(each.name): self._plain(getattr(value, each.name)) for each in fields}
         return value
+
+    def _fields(self, value: Any) -> dict[str, Any]:
+        return {camel(each.name): self._plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
 
     async def register(self) -> None:
         with _thrown():
@@ -133,6 +159,23 @@ class PythonDevice:
             raise Missed(f"no {name} number {count} within {timeout:g} s on {await self.story()}") from None
         return found()[count - 1]
 
+    async def surface(self) -> Surface:
+        owners = {"Call": sdk.Call, "Device": sdk.Device}
+        return Surface(
+            call=frozenset(camel(name) for name in dir(sdk.Call) if not name.startswith("_")),
+            device=frozenset(camel(name) for name in dir(sdk.Device) if not name.startswith("_")),
+            enums={
+                f"{owner}.{name}": frozenset(member.value for member in value)
+                for owner, each in owners.items()
+                for name, value in vars(each).items()
+                if isinstance(value, EnumType)
+            },
+            errors={code: name for code, (name, _) in NAMES.items()},
+        )
+
+    async def text(self) -> str:
+        return str(self.device)
+
     async def story(self) -> str:
         told = [event for event in self.kept if event.name != "sample"]
         lines = [
@@ -189,6 +232,9 @@ class PythonCall:
 
     async def remove_all_listeners(self) -> None:
         self.call.remove_all_listeners()
+
+    async def listen(self) -> None:
+        self.device.listen(self.number)
 
     async def text(self) -> str:
         return str(self.call)

@@ -15,7 +15,7 @@ from cables import Cable, MediaCable
 from customers import Customer, Hook
 from servers import Server
 
-from conformance.driver import Call, Device, Kind
+from conformance.driver import EVENT_TIMEOUT_S, Call, Device, Kind
 from conformance.on_browser import BrowserDevice, Pages
 from conformance.on_python import PythonDevice
 from conformance.relay import Relay
@@ -157,6 +157,21 @@ class Stage:
             return [str(messages.create(content=json.dumps(content)).sid) for content in contents]
 
         return list(await self.customer.rest(create))
+
+    async def reached(self, device: Device) -> None:
+        """Wait until the device has a socket whose token is accepted: it gets one whose end is told at once."""
+        await device.update_token(self.customer.token(device.name, ttl=10))
+        await device.wait_for("tokenWillExpire")
+
+    async def delivered(self, leg: str, sid: str) -> None:
+        """Wait until a message to a leg's client was received by it, whether or not anybody listens there."""
+        path = self.url(f"/Calls/{leg}/UserDefinedMessages/{sid}.json")
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while True:
+                answer = await self.customer.rest(lambda rest: rest.request("GET", path))
+                if self.read(answer)["state"] == "received":
+                    return
+                await asyncio.sleep(0.05)  # nobody tells when a client has received something
 
     async def number(self, *, stir_status: str | None = None, **settings: str) -> str:
         """A phone number of the account, for this scenario. `StirStatus` is no parameter of the official helper."""

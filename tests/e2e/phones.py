@@ -22,7 +22,8 @@ class PhoneError(AssertionError):
 
 
 class Event(NamedTuple):
-    """One event of a device (call is None) or of a call; data is its first argument, more the others."""
+    """One event of a device (call is None) or of a call, whose status it tells; data is its first argument, more the
+    others."""
 
     n: int
     ms: int
@@ -30,6 +31,7 @@ class Event(NamedTuple):
     name: str
     data: Any
     more: list[Any]
+    status: str | None = None
 
     def __str__(self) -> str:
         where = "device" if self.call is None else f"call {self.call}"

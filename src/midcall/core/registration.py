@@ -131,9 +131,10 @@ class Registration:
             Misused: register while not unregistered, unregister while not registered, anything after destroy.
         """
         self._check(event)
-        before = self.state
+        before, was_connected = self.state, self.connected
         self._remember(event)
-        self.state = DEVICE_TRANSITIONS.get((before, type(event)), before)
+        if was_connected or not isinstance(event, StreamLost):  # an attempt that failed has lost nothing
+            self.state = DEVICE_TRANSITIONS.get((before, type(event)), before)
         effects: list[DeviceEffect] = []
         if isinstance(event, StreamConnected) and self.wanted and before is DeviceState.UNREGISTERED:
             self.state = DeviceState.REGISTERING

@@ -18,7 +18,7 @@ import aiohttp
 
 from midcall import __version__
 from midcall.core.registration import DeviceState
-from midcall.sdk import edges
+from midcall.sdk import edges, words
 from midcall.sdk.audio import Silence
 from midcall.sdk.audio_helper import AudioHelper
 from midcall.sdk.call import Call
@@ -55,9 +55,9 @@ class Device(Emitter):
         version, package_name: of this SDK.
     """
 
-    EVENTS: ClassVar[frozenset[str]] = frozenset(
-        {"registering", "registered", "unregistered", "destroyed", "incoming", "error", "tokenWillExpire"}
-    )
+    EVENTS: ClassVar[frozenset[str]] = frozenset(words.EventName)
+    State = DeviceState
+    EventName = words.EventName
     version: Final = __version__
     package_name: Final = "midcall"
 

@@ -63,11 +63,11 @@ NAMES: Final[dict[int, tuple[str, str]]] = {
     31480: ("TemporarilyUnavailable", "The callee cannot be reached."),
     31486: ("BusyHere", "The callee is busy."),
     31603: ("Decline", "The callee declined."),
-    53000: ("SignalingConnectionError", "A signalling error without a code of its own."),
-    53001: ("SignalingConnectionDisconnected", "The signalling connection was lost."),
+    53000: ("ConnectionError", "A signalling error without a code of its own."),
+    53001: ("ConnectionDisconnected", "The signalling connection was lost."),
     53400: ("ClientLocalDescFailed", "The session description could not be made."),
     53402: ("ClientRemoteDescFailed", "The server's session description cannot be applied."),
-    53405: ("MediaConnectionError", "The media connection failed."),
+    53405: ("ConnectionError", "The media connection failed."),
 }
 """Code to (name, explanation)."""
 

@@ -161,7 +161,7 @@ class Signalling:
         """Close the line for good."""
         self._stop_timers()
         self._fail_waiting(InvalidStateError("the device has been destroyed"))
-        self._register(registration.StreamLost())  # a browser emits `unregistered` before `destroyed`
+        self._register(registration.WentOffline())  # a browser emits `unregistered` before `destroyed`
         self._register(registration.DestroyAsked())
         if self._transport is not None:
             await self._transport.close()

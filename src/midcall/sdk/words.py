@@ -1,4 +1,4 @@
-"""The values that the browser SDK keeps as statics of its `Call`; `Call.FeedbackIssue.ECHO` and so on."""
+"""The values that the browser SDK keeps as statics of its classes; `Call.FeedbackIssue.ECHO` and so on."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ class MediaFailure(StrEnum):
     CONNECTION_FAILED = "ConnectionFailed"
     ICE_GATHERING_FAILED = "IceGatheringFailed"
     LOW_BYTES = "LowBytes"
+
+
+class EventName(StrEnum):
+    """The events of a device."""
+
+    ERROR = "error"
+    INCOMING = "incoming"
+    DESTROYED = "destroyed"
+    UNREGISTERED = "unregistered"
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    TOKEN_WILL_EXPIRE = "tokenWillExpire"  # noqa: S105 - the name of an event

@@ -8,7 +8,7 @@
   ];
   const PREFLIGHT_EVENTS = ['completed', 'connected', 'failed', 'sample', 'warning'];
 
-  const events = []; // {n, ms, call: index or null, name, data: first argument, more: the others}
+  const events = []; // {n, ms, call: index or null, status of the call, name, data: first argument, more: the others}
   const calls = [];
   const waiters = new Set();
   let device = null;
@@ -42,12 +42,21 @@
 
   function record(call, name, args) {
     const data = args.map(plain);
-    events.push({ n: events.length, ms: Math.round(performance.now()), call, name, data: data[0] ?? null, more: data.slice(1) });
+    const status = call === null ? null : calls[call].status();
+    events.push({
+      n: events.length, ms: Math.round(performance.now()), call, status, name, data: data[0] ?? null, more: data.slice(1),
+    });
     for (const waiter of [...waiters]) waiter();
   }
 
   function adopt(call) {
     const index = calls.push(call) - 1;
+    listen(index);
+    return index;
+  }
+
+  function listen(index) {
+    const call = calls[index];
     for (const name of CALL_EVENTS) call.on(name, (...args) => record(index, name, args));
     newestVolumes[index] = [];
     call.on('volume', (...loud) => {
@@ -55,7 +64,6 @@
       newestVolumes[index].push(loud);
       if (newestVolumes[index].length > VOLUMES_KEPT) newestVolumes[index].shift();
     });
-    return index;
   }
 
   function callAt(index) {
@@ -187,6 +195,14 @@
         callMembers: names(Twilio.Call.prototype),
         deviceMembers: names(Twilio.Device.prototype),
         isSupported: Twilio.Device.isSupported,
+        errors: Object.fromEntries(
+          Object.values(Twilio.TwilioError)
+            .filter((group) => group && typeof group === 'object' && !(group instanceof Map))
+            .flatMap((group) => Object.values(group))
+            .filter((type) => typeof type === 'function')
+            .map((type) => new type())
+            .map(({ code, name }) => [code, name]),
+        ),
         packageName: Twilio.Device.packageName,
         version: Twilio.Device.version,
       };
@@ -194,6 +210,12 @@
     callText: (index) => callAt(index).toString(),
     deviceText: () => device.toString(),
     removeAllListeners: (index) => callAt(index).removeAllListeners(),
+    listen,
+
+    // From now on the microphone hears nothing.
+    silenceMicrophone() {
+      navigator.mediaDevices.getUserMedia = async () => new AudioContext().createMediaStreamDestination().stream;
+    },
 
     async audio() {
       const { audio } = device;
