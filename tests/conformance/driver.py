@@ -110,13 +110,11 @@ class Surface:
 
     Attributes:
         enums: the values of an enumeration by name, such as `Call.State`; without those that do not exist.
-        errors: the names of errors by their codes.
     """
 
     call: frozenset[str]
     device: frozenset[str]
     enums: dict[str, frozenset[Any]]
-    errors: dict[int, str]
 
 
 class Call(Protocol):
@@ -179,6 +177,9 @@ class Device(Protocol):
     async def events(self) -> list[Event]: ...
     async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event: ...
     async def surface(self) -> Surface: ...
+    async def errors(self) -> dict[int, str]:
+        """The names of the SDK's errors by their codes."""
+
     async def text(self) -> str:
         """The device as a string."""
 

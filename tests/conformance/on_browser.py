@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import phones
-from browsers import Flags, launch
+from browsers import PAGES, Flags, launch
 from cables import MediaCable
 from pages import serve_pages
 from phones import Phone, PhoneCall, PhoneError
@@ -29,6 +31,14 @@ from conformance.driver import (
 
 DEAD_EDGE: Final = "tokyo"
 """Its host leads to a port where nobody listens."""
+
+ERRORS: Final = f"""
+  const groups = require({json.dumps(str(PAGES / "node_modules/@twilio/voice-sdk/es5/twilio/errors/generated.js"))});
+  const types = Object.values(groups).flatMap((group) => Object.values(group));
+  const named = types.filter((type) => typeof type === 'function').map((type) => new type());
+  console.log(JSON.stringify(Object.fromEntries(named.map((error) => [error.code, error.name]))));
+"""
+"""A program that tells the names of the SDK's errors."""
 
 
 class Pages:
@@ -158,12 +168,13 @@ class BrowserDevice:
             for owner in ("call", "device")
             for name, values in shown[owner].items()
         }
-        return Surface(
-            call=frozenset(shown["callMembers"]),
-            device=frozenset(shown["deviceMembers"]),
-            enums=enums,
-            errors={int(code): name for code, name in shown["errors"].items()},
-        )
+        return Surface(call=frozenset(shown["callMembers"]), device=frozenset(shown["deviceMembers"]), enums=enums)
+
+    async def errors(self) -> dict[int, str]:
+        """The page has no way to them, so the package is asked."""
+        node = await asyncio.create_subprocess_exec("node", "-e", ERRORS, stdout=asyncio.subprocess.PIPE)
+        out, _ = await node.communicate()
+        return {int(code): name for code, name in json.loads(out).items()}
 
     async def text(self) -> str:
         return str(await self.do("deviceText"))

@@ -170,8 +170,10 @@ class PythonDevice:
                 for name, value in vars(each).items()
                 if isinstance(value, EnumType)
             },
-            errors={code: name for code, (name, _) in NAMES.items()},
         )
+
+    async def errors(self) -> dict[int, str]:
+        return {code: name for code, (name, _) in NAMES.items()}
 
     async def text(self) -> str:
         return str(self.device)

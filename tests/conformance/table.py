@@ -1,6 +1,6 @@
 """The tables of docs/reference/conformance.md, printed from what happened.
 
-`MIDCALL_WRITE_DOCS=1` writes them, as `make conformance` does; otherwise a run whose results the page does not show
+`MIDCALL_WRITE_DOCS=1` writes them, of a part of the suite as well; otherwise a run whose results the page does not show
 fails.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,7 @@ BEGIN, END = "<!-- tables: printed by make conformance -->\n", "<!-- end of tabl
 NO = "**no**"
 UNKNOWN = "?"
 MOST_COMPLAINTS = 20
+LAST = "~"
 ADVICE = "the page says something else; print it again with MIDCALL_WRITE_DOCS=1, and look at the difference"
 
 HEADS = {
@@ -105,12 +105,13 @@ class Seen:
             Whether page and run agree.
         """
         before, printed, after = _parts()
-        if whole and os.environ.get("MIDCALL_WRITE_DOCS"):
-            PAGE.write_text(f"{before}{BEGIN}{self.text()}\n{END}{after}", encoding="utf-8")
+        if os.environ.get("MIDCALL_WRITE_DOCS"):
+            shown = self if whole else self._over(printed)
+            PAGE.write_text(f"{before}{BEGIN}{shown.text()}\n{END}{after}", encoding="utf-8")
         elif whole:
             self._compare(printed.strip().splitlines(), self.text().splitlines())
         else:
-            self._find(printed.splitlines())
+            self._find(printed)
         holes = [line.text for line in self.lines.values() if whole and UNKNOWN in line.cells.values()]
         self.complaints += [f"a hole: {line}" for line in holes]
         return not self.complaints
@@ -120,22 +121,40 @@ class Seen:
         if changed:
             self.complaints += [*changed[:MOST_COMPLAINTS], ADVICE]
 
-    def _find(self, printed: Iterable[str]) -> None:
+    def _find(self, printed: str) -> None:
         """Of a part of the suite, or of some clients, each cell has to be on the page."""
-        rows, section = {}, ""
-        for line in printed:
+        rows = Seen.printed(printed).lines
+        for key, line in self.lines.items():
+            shown = rows[key].cells if key in rows else {}
+            for kind, cell in line.cells.items():
+                if shown.get(kind) != cell:
+                    self.complaints.append(f"{line.words!r} is {cell!r} for {kind}, not {shown.get(kind)!r}: {ADVICE}")
+        del self.complaints[MOST_COMPLAINTS:]
+
+    def _over(self, printed: str) -> Seen:
+        """The page with what a part of the suite has seen over it; new rows come last in their sections."""
+        page = Seen.printed(printed)
+        last = {line.section: line.place for line in page.lines.values()}
+        for key, line in self.lines.items():
+            place = f"{last.get(line.section, LAST)}+{line.place}"
+            page.lines.setdefault(key, Line(line.section, line.words, place)).cells |= line.cells
+        page.reasons |= self.reasons
+        return page
+
+    @classmethod
+    def printed(cls, page: str) -> Seen:
+        """What the page says."""
+        seen, section = cls(), ""
+        for number, line in enumerate(page.splitlines()):
+            words, *cells = line.strip("| ").split(" | ")
             if line.startswith("## "):
                 section = line.removeprefix("## ")
-            elif line.startswith("|"):
-                words, *cells = line.strip("| ").split(" | ")
-                rows[section, words] = cells
-        for key, line in self.lines.items():
-            for kind, shown in zip(Kind, rows.get(key, [UNKNOWN] * len(Kind)), strict=False):
-                if line.cells.get(kind, shown) != shown:
-                    self.complaints.append(
-                        f"{line.words!r} is {line.cells[kind]!r} for {kind}, not {shown!r}: {ADVICE}"
-                    )
-        del self.complaints[MOST_COMPLAINTS:]
+            elif line.startswith("| ") and section == "Reasons":
+                seen.reasons[words] = cells[0]
+            elif line.startswith("| ") and words != section:
+                cells_by_kind = dict(zip(Kind, cells, strict=True))
+                seen.lines[section, words] = Line(section, words, f"{number:06}", cells_by_kind)
+        return seen
 
 
 def _parts() -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ SURFACE = "Surface"
 
 CALL = """accept disconnect getLocalStream getRemoteStream ignore isMuted mute postFeedback reject sendDigits
     sendMessage status codec connectToken direction"""
-DEVICE = """connect register unregister disconnectAll destroy updateOptions updateToken calls edge home identity
+DEVICE = """connect register unregister disconnectAll destroy updateOptions updateToken audio calls edge home identity
     isBusy state token"""
 ENUMS = {
     "Call.State": {"pending", "connecting", "ringing", "open", "reconnecting", "closed"},
@@ -87,7 +87,7 @@ ERRORS = {
 
 @row(SURFACE, "errors have their codes and names")
 async def test_errors(client: Kind, stage: Stage) -> None:
-    errors = (await (await stage.device(client)).surface()).errors
+    errors = await (await stage.device(client)).errors()
     assert {code: errors.get(code) for code in ERRORS} == ERRORS
 
 

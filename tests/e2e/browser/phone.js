@@ -195,14 +195,6 @@
         callMembers: names(Twilio.Call.prototype),
         deviceMembers: names(Twilio.Device.prototype),
         isSupported: Twilio.Device.isSupported,
-        errors: Object.fromEntries(
-          Object.values(Twilio.TwilioError)
-            .filter((group) => group && typeof group === 'object' && !(group instanceof Map))
-            .flatMap((group) => Object.values(group))
-            .filter((type) => typeof type === 'function')
-            .map((type) => new type())
-            .map(({ code, name }) => [code, name]),
-        ),
         packageName: Twilio.Device.packageName,
         version: Twilio.Device.version,
       };
