@@ -40,6 +40,7 @@ from midcall.switch.legs import Legs
 from midcall.switch.lines import Lines
 from midcall.switch.messages import Messages
 from midcall.switch.numbers import Numbers
+from midcall.switch.phones import Phones
 from midcall.switch.rooms import Rooms
 from midcall.testing.clock import ManualClock
 
@@ -167,8 +168,15 @@ class Switchboard:
             trace=self.trace,
             forgetful=forgetful,
         )
+        self.phones = Phones()
         self.rooms = Rooms(
-            self.legs, store=self.store, media=self.media, clock=self.clock, entropy=self.entropy, forgetful=forgetful
+            self.legs,
+            store=self.store,
+            media=self.media,
+            clock=self.clock,
+            entropy=self.entropy,
+            phones=self.phones,
+            forgetful=forgetful,
         )
         self.numbers = Numbers(store=self.store, clock=self.clock, entropy=self.entropy)
         self.lines = Lines(self.legs, self.numbers, self.clock)
@@ -179,6 +187,7 @@ class Switchboard:
             numbers=self.numbers,
             clock=self.clock,
             entropy=self.entropy,
+            phones=self.phones,
         )
         self.messages = Messages(
             store=self.store, bus=self.bus, clock=self.clock, entropy=self.entropy, limits=limits or Limits()
