@@ -51,6 +51,13 @@ async def test_server_json_says_where_the_server_is(serve: Serve) -> None:
     assert info["mode"] == "dev"
 
 
+@pytest.mark.parametrize("mode, status", [("dev", "401"), ("production", "404")])
+async def test_virtual_people_are_there_in_dev_only(serve: Serve, mode: str, status: str) -> None:
+    info = (await serve("--mode", mode)).info
+    assert await curl(f"{info['http_url']}/control/v1/people") == (0, status)
+    assert await curl(f"{info['http_url']}/control/hooks/{'0' * 32}") == (0, "404")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_it_with_exit_code_0_and_server_json_goes(serve: Serve, number: signal.Signals) -> None:
     served = await serve()

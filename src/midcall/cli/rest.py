@@ -59,6 +59,18 @@ def post(
         return answer.read()
 
 
+def send(
+    server: ServerInfo, credentials: Credentials, path: str, document: object, *, missing: str | None = None
+) -> bytes:
+    """Post a JSON document; the one that is answered. `missing` is what to say when there is nothing to act on.
+
+    Raises:
+        Failure: the server cannot be reached, or refuses.
+    """
+    with _asked(server, credentials, "POST", path, document=document, missing=missing) as answer:
+        return answer.read()
+
+
 def delete(server: ServerInfo, credentials: Credentials, path: str, *, missing: str) -> None:
     """Delete a resource; `missing` is what to say when there is none.
 
@@ -110,6 +122,7 @@ def _asked(
     target: str,
     *,
     form: Mapping[str, str] | None = None,
+    document: object = None,
     missing: str | None = None,
 ) -> Iterator[http.client.HTTPResponse]:
     # http.client, because a proxy from the environment must not get between us and the loopback.
@@ -120,6 +133,9 @@ def _asked(
     if form is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode(form).encode()
+    elif document is not None:
+        headers["Content-Type"] = "application/json"
+        body = msgspec.json.encode(document)
     try:
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
