@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import sys
 import threading
 import time
 
@@ -193,6 +194,35 @@ def test_a_thread_that_never_ends_is_named() -> None:
 
     with pytest.raises(EverybodyWaits, match=r"because a thread works(.|\n)*a thread is in .*busy"):
         run(main(), stuck_s=0.05)
+
+
+def test_one_virtual_loop_runs_at_a_time() -> None:
+    async def main() -> None:
+        other = VirtualLoop()
+        try:
+            await asyncio.to_thread(other.run_forever)
+        finally:
+            other.close()
+
+    with pytest.raises(RuntimeError, match="only one wall clock"):
+        run(main())
+
+
+def test_a_subprocess_is_waited_for_with_a_standing_clock() -> None:
+    async def main() -> tuple[bytes, float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        timer = asyncio.ensure_future(asyncio.sleep(60))
+        with loop.standing_clock():
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", "print('hello')", stdout=asyncio.subprocess.PIPE
+            )
+            output, _ = await process.communicate()
+        at = loop.time()
+        await timer
+        return output, at
+
+    assert run(main()) == (b"hello\n", 0.0)
 
 
 def test_whoever_waits_for_the_real_world_can_hold_the_clock() -> None:

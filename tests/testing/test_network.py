@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import errno
 import socket
 import ssl
@@ -158,6 +159,59 @@ def test_a_server_that_is_closed_takes_nobody_and_waits_for_its_connections() ->
         await reader.read()
         writer.close()
         await waiting
+
+    run(main())
+
+
+def test_a_server_sees_its_own_context_and_not_that_of_who_connects_or_writes() -> None:
+    whose = contextvars.ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            seen.append(whose.get())
+
+        def data_received(self, data: bytes) -> None:
+            seen.append(whose.get())
+
+        def eof_received(self) -> None:
+            seen.append(whose.get())
+
+        def connection_lost(self, error: Exception | None) -> None:
+            seen.append(whose.get())
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        whose.set("the server's")
+        await loop.create_server(Noting, "app.example", 80)
+        whose.set("the client's")
+        client = Noting()
+        transport, _ = await loop.create_connection(lambda: client, "app.example", 80)
+        transport.write(b"x")
+        whose.set("a writer's")
+        transport.write(b"y")
+        await asyncio.sleep(0.1)
+        transport.close()
+        await asyncio.sleep(0.1)
+
+    run(main())
+    assert sorted(seen) == ["the client's"] * 2 + ["the server's"] * 4
+
+
+def test_a_server_that_cannot_take_a_connection_resets_it_and_says_so() -> None:
+    def broken() -> asyncio.Protocol:
+        raise ValueError("no protocol today")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        said: list[Any] = []
+        loop.set_exception_handler(lambda loop, context: said.append(context["exception"]))
+        await loop.create_server(broken, "app.example", 80)
+        reader, writer = await asyncio.open_connection("app.example", 80)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        assert [str(error) for error in said] == ["no protocol today"]
 
     run(main())
 

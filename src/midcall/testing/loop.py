@@ -144,6 +144,7 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
     def run_forever(self) -> None:
         """Run until `stop`. Meanwhile the process has the virtual wall clock, and threads find the virtual network."""
         with ExitStack() as held:
+            held.enter_context(_alone(self))
             self._wall.begin()
             held.callback(self._wall.end)
             held.enter_context(patched(self))
@@ -267,6 +268,25 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         """Something happened in the real world. For the selector."""
         self._stands_since = None
         self._waiting_looks = 0
+
+
+_running: list[VirtualLoop] = []
+
+
+@contextmanager
+def _alone(loop: VirtualLoop) -> Iterator[None]:
+    """The wall clock and the names of threads belong to one loop at a time.
+
+    Raises:
+        RuntimeError: another virtual loop runs in this process.
+    """
+    if _running:
+        raise RuntimeError("another virtual loop runs in this process, and there is only one wall clock")
+    _running.append(loop)
+    try:
+        yield
+    finally:
+        _running.remove(loop)
 
 
 class _Jumping(selectors.BaseSelector):

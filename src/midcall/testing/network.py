@@ -8,6 +8,7 @@ sentence.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import errno
 import ipaddress
 import itertools
@@ -16,7 +17,7 @@ import socket
 import ssl as tls
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,11 +65,13 @@ class Listener:
 
     Attributes:
         secure: the context of a TLS port, or whatever stands for one; None for a plain port.
+        context: the variables of who began to listen, which its connections see; never those of who connects.
     """
 
     make: Callable[[], asyncio.BaseProtocol]
     server: MemoryServer
     secure: object = None
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
 class MemoryServer(asyncio.AbstractServer):
@@ -287,17 +290,25 @@ class Network:
             raise tls.SSLError(tls.SSL_ERROR_SSL, f"[SSL: WRONG_VERSION_NUMBER] {host}:{port} does not speak TLS")
         own = (LOOPBACK, next(self._client_ports))
         server = listener.server
-        near = MemoryTransport(self.loop, self, name=own, peer=place, secure=secure, on_end=lambda end: None)
+        context = contextvars.copy_context()
+        near = MemoryTransport(
+            self.loop, self, name=own, peer=place, secure=secure, context=context, on_end=lambda end: None
+        )
         far = MemoryTransport(
-            self.loop, self, name=place, peer=own, secure=listener.secure, on_end=partial(self._on_end, server)
+            self.loop,
+            self,
+            name=place,
+            peer=own,
+            secure=listener.secure,
+            context=listener.context.copy(),
+            on_end=partial(self._on_end, server),
         )
         near.join(far)
         far.join(near)
         server.attach(far)
         self._ends[far] = None
         protocol = make()
-        # The server's end begins first, as with accept; both before any byte moves.
-        far.begin(listener.make())
+        far.begin_soon(listener.make)
         near.begin(protocol)
         return near, protocol
 

@@ -6,6 +6,7 @@ A byte takes one turn of the loop from end to end, and no virtual time.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 from asyncio import constants, transports
 from collections import deque
@@ -77,6 +78,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         name: own address.
         peer: the other end's address.
         secure: the TLS context that is pretended, if any.
+        context: in which the protocol is called, whoever writes at the other end.
         on_end: called once when this end is gone.
     """
 
@@ -93,6 +95,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         name: Address,
         peer: Address,
         secure: object,
+        context: contextvars.Context,
         on_end: Callable[[MemoryTransport], None],
     ) -> None:
         self._socket = EndSocket(name, peer, network.quiet)
@@ -101,6 +104,8 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         self._loop = loop
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
         self._other: MemoryTransport | None = None
+        self._context = context
+        self._begun = False
         self._on_end = on_end
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
@@ -118,9 +123,27 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         self._other = other
 
     def begin(self, protocol: asyncio.BaseProtocol) -> None:
-        """Tell the protocol that it is connected."""
+        """Tell the protocol that it is connected. What the other end has written meanwhile follows."""
         self._protocol = protocol
+        self._begun = True
         protocol.connection_made(self)
+        if self._other is not None:
+            self._other._pump_soon()
+
+    def begin_soon(self, make: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Begin in the next turn of the loop, with a protocol that is made then; if that fails, break off."""
+        self._soon(self._begin_with, make)
+
+    def _begin_with(self, make: Callable[[], asyncio.BaseProtocol]) -> None:
+        try:
+            self.begin(make())
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fail(error, "a connection could not be accepted")
+
+    def _soon(self, callback: Callable[..., object], *args: object) -> None:
+        self._loop.call_soon(callback, *args, context=self._context)
 
     def pretend_tls(self, context: object) -> None:
         """Let it look like a connection with TLS from now on."""
@@ -168,7 +191,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
             return
         other = self._other
         if other is None or other._closing:  # TCP answers with a reset
-            self._loop.call_soon(self._lose, ConnectionResetError("the other end is closed"))
+            self._soon(self._lose, ConnectionResetError("the other end is closed"))
             return
         self._out.append(bytes(data))
         self._out_bytes += len(data)
@@ -194,7 +217,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         if self._out:
             self._pump_soon()
         else:
-            self._loop.call_soon(self._end, None)
+            self._soon(self._end, None)
 
     def abort(self) -> None:
         """Close at once: what is buffered is lost, the other end sees a reset."""
@@ -205,7 +228,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
     def _pump_soon(self) -> None:
         if not self._pumping and not self._gone:
             self._pumping = True
-            self._loop.call_soon(self._pump)
+            self._soon(self._pump)
 
     def _pump(self) -> None:
         """Bring what was written to the other end, as far as it reads."""
@@ -217,13 +240,13 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
             if self._out:
                 self._lose(ConnectionResetError("the other end is closed"))
             return
-        if not other._reading:
+        if not (other._begun and other._reading):
             return
         if self._out:
             chunk = self._take()
             if self._out:
                 self._pump_soon()
-            other._hand_over(chunk)
+            other._context.run(other._hand_over, chunk)
             self._maybe_resume_protocol()  # type: ignore[attr-defined]
         if not self._out:
             self._finish()
@@ -262,7 +285,7 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
     def _send_eof(self) -> None:
         if not self._eof_sent and self._other is not None:
             self._eof_sent = True
-            self._loop.call_soon(self._other._on_eof)
+            self._other._soon(self._other._on_eof)
 
     def _on_eof(self) -> None:
         """The other end writes nothing more."""
@@ -294,8 +317,8 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         other = self._other
         if other is not None and not other._gone and not self._eof_sent:
             self._eof_sent = True
-            self._loop.call_soon(other._on_reset)
-        self._loop.call_soon(self._end, error)
+            other._soon(other._on_reset)
+        self._soon(self._end, error)
 
     def _on_reset(self) -> None:
         if not self._gone:
