@@ -128,6 +128,21 @@ def test_what_is_written_to_a_closed_end_resets_the_connection() -> None:
     run(main())
 
 
+def test_who_closes_without_having_read_all_resets_the_writer() -> None:
+    async def main() -> None:
+        _, writer, _, far_writer = await pair()
+        far_writer.transport.pause_reading()
+        writer.write(bytes(1_000_000))
+        draining = asyncio.ensure_future(writer.drain())
+        await asyncio.sleep(1)
+        assert not draining.done()
+        far_writer.close()
+        with pytest.raises(ConnectionResetError):
+            await draining
+
+    run(main())
+
+
 def test_closing_sends_what_is_buffered_first() -> None:
     async def main() -> None:
         _, writer, far_reader, far_writer = await pair()

@@ -334,6 +334,8 @@ class MemoryTransport(transports._FlowControlMixin, asyncio.Transport):
         self._gone = True
         self._closing = True
         self._send_eof()
+        if self._other is not None:
+            self._other._pump_soon()  # what it still wants to bring here is answered with a reset
         self._socket.close()
         try:
             self._protocol.connection_lost(error)
