@@ -150,6 +150,18 @@ async def test_a_call_finds_its_path_a_second_time(world, networks):
     assert talk.events[0] == 2 * (LOST + FOUND)
 
 
+async def test_a_call_whose_media_never_found_a_path_finds_it_by_a_restart(world, networks):
+    networks.caller.cut()
+    call, rung = await world.open()
+    talk = Talk(call, rung)
+    await call.wait_for("reconnecting", timeout=20)
+    reconnected = call.wait_for("reconnected", timeout=20)
+    networks.caller.mend_for_newcomers()
+    await reconnected
+    await talk.is_heard()
+    assert talk.events[0] == [("reconnecting", 53405), "reconnected"]
+
+
 async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(world, networks):
     talk = await talking(world)
     cleared = talk.call.wait_for("warning-cleared", where=lambda name: name == "ice-connectivity-lost", timeout=20)

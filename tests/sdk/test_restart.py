@@ -79,3 +79,14 @@ async def test_a_session_that_the_other_side_has_closed_is_not_taken_for_connect
     await caller.peer._restarts.until_ended()
     assert not caller.peer.connected
     await caller.peer.close()
+
+
+async def test_a_session_ends_cleanly_in_the_middle_of_a_restart(pair):
+    caller, callee = pair
+    answer = await callee.keeping_session(await caller.peer.restart())
+    nowhere = re.sub(r"(udp \d+) \S+ \d+ typ", r"\1 127.0.0.1 9 typ", answer)
+    await caller.peer.apply_restart(nowhere)
+    await caller.peer.restart()
+    await caller.peer.close()
+    with pytest.raises(ConnectionError, match="closed"):
+        await caller.peer.restart()
