@@ -40,13 +40,13 @@ class Patience:
     Attributes:
         check_s: between two checks of a way that works.
         answer_s: for the answer to a check; it is asked twice in this time, so a slow network is no lost one.
-        disconnected_s: since the last answer, when the way counts as disconnected: 5 to 8 s after the loss.
+        disconnected_s: since the last answer, when the way counts as disconnected: 6 to 9 s after the loss.
         failed_s: from there, or from the beginning of a restart, until it has failed.
     """
 
     check_s: float = 2.5
     answer_s: float = 1.5
-    disconnected_s: float = 7.0
+    disconnected_s: float = 8.0
     failed_s: float = 15.0
 
 
