@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -33,6 +34,34 @@ async def people(running: Running) -> AsyncIterator[None]:
         yield
     finally:
         await control.close()
+
+
+async def a_while_without_network() -> Sequence[str]:
+    """What bob's timeline says of it, and of the first seconds after."""
+    async with virtual.server(extensions=(people,)) as server, aiohttp.ClientSession(timeout=FOR_EVER) as session:
+        made = server.credentials
+        headers = {"Authorization": aiohttp.encode_basic_auth(made.account_sid, made.auth_token)}
+        kit = Kit(server.running, session, headers)
+        await server.set_voice_url((await kit.post("/endpoints", {"twiml": RING}, status=201))["url"])
+        for name in ("alice", "bob"):
+            await kit.person(name)
+        _, came = await kit.talk("alice", "bob")
+        await kit.ask("PUT", "/clients/bob/network", {"state": "cut"})
+        async with server.device("bob") as another:  # any other client of bob's, which does not know of the cut
+            registering = asyncio.create_task(another.register())
+            await asyncio.sleep(20)
+            assert not registering.done()
+            await kit.ask("PUT", "/clients/bob/network", {"state": "restored"})
+            await kit.post(f"{came}/expect", {"event": "reconnected", "timeout": "30s"})
+            await registering
+        entries = (await kit.ask("GET", "/timeline"))["entries"]
+        return [entry["what"] for entry in entries if entry["who"] == "bob"]
+
+
+def test_a_client_without_network_does_not_knock_all_the_time() -> None:
+    told = virtual.run(a_while_without_network(), seed=1)
+    assert told.count("reconnected") == 1
+    assert told.count("error") <= 12, "there is a try every few seconds, with growing waits"
 
 
 async def story() -> str:

@@ -30,6 +30,7 @@ class Control:
         self.wires = Wires()
         ClientRoutes(self.everybody, app, edge, self.wires).add()
         app.signalling.around = self.wires.around
+        self.everybody.is_cut = self.wires.is_cut
         self.everybody.on_emptied = self.wires.restore_all
 
     async def story(self, account: AccountSid, call: CallSid | None) -> str:

@@ -48,11 +48,19 @@ class Wires:
     def restore(self, client: Client) -> None:
         """Let a client reach the server again."""
         self._cut.discard(client)
+        self._let_in_again()
 
     def restore_all(self, account: AccountSid) -> None:
         """Nothing happens to an account's clients any more."""
         self._cut = {client for client in self._cut if client[0] != account}
         self._faults = {client: faults for client, faults in self._faults.items() if client[0] != account}
+        self._let_in_again()
+
+    def _let_in_again(self) -> None:
+        """Sockets that were not answered are lost, so that their clients open others."""
+        for wire in list(self._sockets):
+            if wire.kept_away is not None and wire.kept_away not in self._cut:
+                wire.abort()
 
     def is_cut(self, client: Client) -> bool:
         return client in self._cut
@@ -80,6 +88,8 @@ class Wire:
         self._wires = wires
         self._socket = socket
         self._who = who
+        self.kept_away: Client | None = None
+        """Who it is that gets no answer, because its network is cut."""
         self._reading: asyncio.Task[str | None] | None = None
         self._arrived: deque[str] = deque()
         self._held: tuple[str, float] | None = None
@@ -137,12 +147,9 @@ class Wire:
                 self._arrived.append(text)
             return
         type_ = type_of(text)
-        if (
-            type_ == "listen"
-            and (shown := shown_by(text)) is not None
-            and self._wires.is_cut((AccountSid(shown[0]), shown[1]))
-        ):
-            self.abort()
+        if type_ == "listen":
+            self._look_who_it_is(text)
+        if self.kept_away is not None:
             return
         faults = self._wires.faults_of(self.client)
         found = None if faults is None else faults.next("from_client", type_)
@@ -159,19 +166,19 @@ class Wire:
             self._arrived.append(self._held[0])
             self._held = None
 
-    def _is_kept_away(self, listen: str) -> bool:
-        """Whether the client that shows itself is cut off."""
+    def _look_who_it_is(self, listen: str) -> None:
+        """A client that is cut off gets no answer: one whose socket is closed at once would try again at once."""
         shown = shown_by(listen)
-        return shown is not None and self._wires.is_cut((AccountSid(shown[0]), shown[1]))
+        if shown is not None and self._wires.is_cut(client := (AccountSid(shown[0]), shown[1])):
+            self.kept_away = client
 
     # to the client
 
     def write(self, frames: Sequence[bytes]) -> None:
         """Hand over what the faults let through now."""
+        if self.kept_away is not None:
+            return
         client = self.client
-        if client is not None and self._wires.is_cut(client):
-            self.abort()
-            raise ConnectionResetError("the client is cut off")
         faults = self._wires.faults_of(client)
         if faults is None and not self._waiting and self._swapped is None:
             self._socket.write(frames)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -29,6 +29,7 @@ from midcall.testing.people.doing import Doer
 from midcall.testing.people.journal import HAS_SID, Journal
 from midcall.testing.people.person import Person
 from midcall.testing.people.problems import TooMany, Unknown, Unusable, WrongState
+from midcall.testing.people.reach import Reach
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,8 @@ class Everybody:
         self._doer = Doer(self.labels, longest_s=town.longest_s)
         self.on_emptied: Callable[[AccountSid], None] = lambda account: None
         """Called when all people of an account have left."""
+        self.is_cut: Callable[[tuple[AccountSid, str]], bool] = lambda client: False
+        """Whether the network of a client, by account and identity, is cut."""
         app.trace.listener = self._on_trace
         if self.labels is not None:
             self.labels.on_heard = self._on_heard
@@ -189,7 +192,7 @@ class Everybody:
             identity=client if number is None else None,
             number=number,
             media=chosen,
-            make_device=lambda: self._device(token, chosen),
+            make_device=lambda: self._device((people.account, client), token, chosen),
             doer=self._doer,
             journal=people.journal,
             on_call=on_call,
@@ -318,7 +321,7 @@ class Everybody:
 
     # clients
 
-    def _device(self, token: str, media: Literal["real", "none"]) -> Device:
+    def _device(self, client: tuple[AccountSid, str], token: str, media: Literal["real", "none"]) -> Device:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0)  # a socket for each person
             self._session = aiohttp.ClientSession(
@@ -327,7 +330,7 @@ class Everybody:
         return Device(
             token,
             url=f"{self.town.http_url.replace('http', 'ws', 1)}/signal",
-            session=self._session,
+            session=cast(aiohttp.ClientSession, Reach(self._session, lambda: self.is_cut(client))),
             media=media,
             allow_incoming_while_busy=True,
             chance=self._chance,
