@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -102,3 +103,12 @@ async def test_a_gateway_that_cannot_be_reached_disturbs_nobody_and_is_logged(re
         await call.post_feedback(5)
     assert "an event could not be told" in caplog.text
     assert call.status() == "connecting"
+
+
+async def test_the_application_and_its_options_are_told(posts, registered):
+    device, _ = await registered(app_name="desk", app_version="1.2")
+    call = await device.connect()
+    await call.post_feedback(5)
+    event = json.loads(posts.taken.get_nowait()[1])
+    assert event["publisher_metadata"] == {"app_name": "desk", "app_version": "1.2"}
+    assert (event["payload"]["dscp"], event["payload"]["ice_restart_enabled"]) == (False, False)  # it has no media

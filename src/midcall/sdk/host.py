@@ -129,8 +129,13 @@ class CallHost:
         await gateway.post(event, address=self._signalling.address, token=self._signalling.token)
 
     def application(self) -> Application:
-        """What the options say about the application."""
-        return Application(name=self.options.app_name, version=self.options.app_version)
+        """What the event gateway is told about the device."""
+        return Application(
+            name=self.options.app_name,
+            version=self.options.app_version,
+            dscp=self.options.dscp and self._with_media,
+            restarts_ice=self._with_media,
+        )
 
     def mint_message_sid(self) -> str:
         """A new `KX…`."""

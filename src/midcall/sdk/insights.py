@@ -48,10 +48,18 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """Whose device it is, as far as the application says."""
+    """Whose device it is, and what of its options is told with every event.
+
+    Attributes:
+        name, version: as far as the application says.
+        dscp: packets are marked as voice.
+        restarts_ice: media that is lost is sought again; a device without media has none to lose.
+    """
 
     name: str | None = None
     version: str | None = None
+    dscp: bool = True
+    restarts_ice: bool = True
 
 
 def feedback_event(
@@ -75,11 +83,10 @@ def _event(
         "direction": str(subject.direction),
         "temp_call_sid": subject.temporary_sid,
         **{key: value for key, value in known.items() if value is not None},
-        # aiortc has none of these.
         "aggressive_nomination": False,
         "browser_extension": False,
-        "dscp": False,
-        "ice_restart_enabled": False,
+        "dscp": application.dscp,
+        "ice_restart_enabled": application.restarts_ice,
         **fields,
     }
     event = {

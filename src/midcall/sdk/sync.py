@@ -74,7 +74,7 @@ class _Events:
         self._wrap = wrap
         self._kept = Kept()
         self._handlers: dict[str, list[Callable[..., Any]]] = {}
-        for name in source.EVENTS:
+        for name in map(str, source.EVENTS):
             source.on(name, lambda *arguments, name=name: self._happened(name, arguments))
 
     def on(self, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -184,9 +184,9 @@ class Call(_Events):
 
     # ----------------------------------------------------------------------------------------------------- methods
 
-    def accept(self, **options: Any) -> None:
-        """Take a pending call; another call that is up is disconnected first. Options as of `midcall.sdk.Call`."""
-        self._do(lambda: self._call.accept(**options))
+    def accept(self, *, rtc_configuration: RtcConfiguration | None = None) -> None:
+        """Take a pending call; another call that is up is disconnected first."""
+        self._do(lambda: self._call.accept(rtc_configuration=rtc_configuration))
 
     def reject(self) -> None:
         """Turn a pending call down, which ends it for the caller."""
