@@ -76,6 +76,22 @@ async def test_it_lies_about_a_body(served, session):
     assert await posted(session, served + "/voice", a="1") == (200, "a=1")
 
 
+async def test_what_the_application_did_before_its_answer_was_lost_is_done(session):
+    done = []
+
+    async def notes(scope, receive, send):
+        if scope["type"] == "http":
+            done.append(scope["path"])
+            await echo(scope, receive, send)
+
+    doors = Doors(notes, TOKEN)
+    async with apps.asgi(doors) as url:
+        Served.at(url, doors).behaves("closes_before_body")
+        with pytest.raises(aiohttp.ClientError):
+            await posted(session, url + "/voice", a="1")
+    assert done == ["/voice"]
+
+
 async def test_it_answers_without_having_read(served, session):
     served.behaves("does_not_read")
     assert await posted(session, served + "/voice", a="1") == (200, "")

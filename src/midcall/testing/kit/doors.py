@@ -74,7 +74,8 @@ class Doors:
             case "failing":
                 await _answer(send, behaviour.status, b"")
                 return
-            case "closes_before_body":
+            case "closes_before_body":  # what the application did is done: the lie is that nobody is told
+                await self._app(scope, _again(events, receive), _drop)
                 await send(_start(200, PROMISED_BYTES))
                 return
             case "slow" | "late":
@@ -128,7 +129,8 @@ class Served(str):
         """How requests are answered from now on, instead of by the application.
 
         Args:
-            behaviour: as of a recorder, but for `"refuses"`; slow and late answers are the application's.
+            behaviour: as of a recorder, but for `"refuses"`. Slow and late answers are the application's; with
+                `"closes_before_body"` it does its work, and its answer is lost.
             path: the one that it is about; `*` is every path that has no behaviour of its own.
 
         Raises:
@@ -168,6 +170,10 @@ def _again(events: list[Message], receive: Receive) -> Receive:
         return event if event is not None else await receive()
 
     return again
+
+
+async def _drop(_: Message) -> None:
+    """Takes what the application sends."""
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:
