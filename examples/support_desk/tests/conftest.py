@@ -1,4 +1,4 @@
-"""The desk under test: each test opens its own, on its own switchboard, in virtual time unless it is marked `media`."""
+"""Each test opens a desk of its own on a switchboard of its own, in virtual time unless it is marked `media`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from midcall.testing import Person, Switchboard
+from midcall.testing import Person, Served, Switchboard
 
 from desk.app import create_app
 from desk.settings import Settings
-from doors import Doors
 
 
 class OpenDesk:
     """A desk that is served.
 
     Attributes:
-        url: where it is.
-        doors: the way to it, which can be slow, shut, or lie.
+        served: its URL, by which it can also be made slow, failing, or a liar.
     """
 
-    def __init__(self, doors: Doors, url: str, office: httpx.AsyncClient) -> None:
-        self.doors = doors
-        self.url = url
+    def __init__(self, served: Served, office: httpx.AsyncClient) -> None:
+        self.served = served
         self._office = office
 
     async def calls(self) -> list[dict[str, Any]]:
@@ -53,18 +50,15 @@ OpenADesk = Callable[..., Awaitable[OpenDesk]]
 
 @pytest_asyncio.fixture
 async def open_desk(switchboard: Switchboard) -> AsyncIterator[OpenADesk]:
-    """Opens a desk: `await open_desk("bob, carol", ring="together")`."""
+    """Opens a desk: `await open_desk("bob, carol", ring="together")`. Its account is in the environment already."""
     async with AsyncExitStack() as held:
 
         async def open_it(agents: str, **settings: Any) -> OpenDesk:
             read = Settings.from_environment({**os.environ, "DESK_AGENTS": agents})
-            chosen = replace(read, application_sid=switchboard.application_sid, **settings)
-            doors = Doors(create_app(chosen))
-            url = await switchboard.serve(doors, voice="/voice", status_callback="/ended")
-            office = await held.enter_async_context(
-                httpx.AsyncClient(transport=httpx.ASGITransport(doors), base_url=url)
-            )
-            return OpenDesk(doors, url, office)
+            app = create_app(replace(read, **settings))
+            served = await switchboard.serve(app, voice="/voice", status_callback="/ended")
+            office = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=served)
+            return OpenDesk(served, await held.enter_async_context(office))
 
         yield open_it
 

@@ -14,7 +14,7 @@ DESK = "+15550100"
 async def phil(switchboard: Switchboard, desk: OpenDesk) -> Person:
     """A customer with a phone, and a number of the desk that can be called."""
     await switchboard.rest.incoming_phone_numbers.create_async(
-        phone_number=DESK, voice_url=f"{desk.url}/voice", status_callback=f"{desk.url}/ended"
+        phone_number=DESK, voice_url=f"{desk.served}/voice", status_callback=f"{desk.served}/ended"
     )
     return await switchboard.person("phil", number="+15550199")
 
