@@ -208,6 +208,26 @@ async def test_signalling_and_media_that_are_lost_together_come_back_together(wo
     assert talk.events[0] == [*LOST, ("reconnecting", 53001), *FOUND]
 
 
+async def test_nothing_is_sent_without_consent_and_digits_wait_for_it(world, networks, monkeypatch):
+    networks.patience = dataclasses.replace(HASTE, failed_s=60)
+    talk = await talking(world)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    talk.rung.get_remote_stream().on_digit(heard.put_nowait)
+    warned = talk.call.wait_for("warning", where=lambda name, _: name == "ice-connectivity-lost", timeout=20)
+    networks.caller.cut()
+    await warned
+    peer = talk.call._media.peer
+    before = await peer.counters()
+    talk.call.send_digits("7")
+    samples = talk.call.wait_for("sample", timeout=20)
+    await samples
+    after = await peer.counters()
+    assert (after.packets_sent, after.bytes_sent) == (before.packets_sent, before.bytes_sent)
+    assert heard.empty()
+    networks.caller.mend()
+    assert await asyncio.wait_for(heard.get(), 10) == "7"
+
+
 async def test_a_call_that_the_server_ends_tells_of_no_loss_although_its_media_goes_first(world, networks):
     talk = await talking(world)
     over = talk.call.wait_for("disconnect", timeout=20)

@@ -167,6 +167,7 @@ class Path:
         change_over: lets the path lead through an agent that has found a way; calls `use`. A restart replaces it.
         closed: set when it is.
         is_up: whether checks are answered.
+        may_send: whether there is consent to send (RFC 7675); we take it for lost as soon as nobody answers.
     """
 
     def __init__(self, like: Connection, *, patience: Patience, dscp: bool, tell: Callable[[IceState], None]) -> None:
@@ -180,6 +181,7 @@ class Path:
         self._reader = 0
         self._found = asyncio.Event()
         self.is_up = False
+        self.may_send = False
         self._deadline: asyncio.TimerHandle | None = None
         self._tries: set[asyncio.Task[None]] = set()
         self._closings: set[asyncio.Task[None]] = set()
@@ -298,6 +300,9 @@ class Path:
             self._retire(given_up)
         self._start_waiting()
         await agent.gather_candidates()
+        if self._next is not agent or self.closed.is_set():
+            await agent.close()  # once more: it has opened sockets since
+            raise ConnectionError("closed, or replaced by another restart")
         if not agent.local_candidates:
             raise ConnectionError("there is no address to send media from")
         return agent.local_username, agent.local_password
@@ -328,6 +333,7 @@ class Path:
             self._next = None
             self._retire(before)
         self._found.set()
+        self.may_send = True
 
     # ---------------------------------------------------------------------------------------------------------- agents
 
@@ -358,7 +364,7 @@ class Path:
     def _answered(self, agent: Agent, is_answered: bool) -> None:
         if agent is not self._agent:
             return
-        self.is_up = is_answered
+        self.is_up = self.may_send = is_answered
         if is_answered:
             self._stop_waiting()
         elif self._deadline is None:

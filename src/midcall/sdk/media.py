@@ -20,7 +20,6 @@ from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCIceServer,
-    RTCOutboundRtpStreamStats,
     RTCPeerConnection,
     RTCRemoteInboundRtpStreamStats,
     RTCRtpCapabilities,
@@ -158,21 +157,16 @@ class MediaPeer:
 
     async def counters(self) -> Counters:
         """What was sent and received so far."""
-        sent = reported = None
-        for entry in (await self._connection.getStats()).values():
-            match entry:
-                case RTCOutboundRtpStreamStats():
-                    sent = entry
-                case RTCRemoteInboundRtpStreamStats():
-                    reported = entry
+        statistics = (await self._connection.getStats()).values()
+        reported = next((one for one in statistics if isinstance(one, RTCRemoteInboundRtpStreamStats)), None)
         transceiver: Any = self._connection.getTransceivers()[0]
         rate = transceiver._codecs[0].clockRate if transceiver._codecs else 1
         # The statistics have only the newest of the streams; a restart begins one more.
         streams = list(transceiver.receiver._RTCRtpReceiver__remote_streams.values())
         rtt_s = reported.roundTripTime if reported is not None else None
         return Counters(
-            bytes_sent=sent.bytesSent if sent is not None else 0,
-            packets_sent=sent.packetsSent if sent is not None else 0,
+            bytes_sent=self._restarts.bytes_sent,
+            packets_sent=self._restarts.packets_sent,
             bytes_received=self._payload_received(),
             packets_received=sum(stream.packets_received for stream in streams),
             packets_lost=sum(stream.packets_lost for stream in streams),

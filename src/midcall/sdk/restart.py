@@ -24,6 +24,7 @@ from aiortc.rtcicetransport import candidate_to_aioice
 
 from midcall.core.client import IceState
 from midcall.sdk.ice import Agent, Path, Patience
+from midcall.wire import rtp
 
 log = logging.getLogger("midcall.sdk.media")
 
@@ -36,7 +37,11 @@ Fingerprints = frozenset[tuple[str, str]]
 
 
 class Restarts:
-    """The restarts of one connection with one audio section."""
+    """The restarts of one connection with one audio section.
+
+    Attributes:
+        packets_sent, bytes_sent: of RTP, payload only. aiortc counts as well what was held back.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class Restarts:
         """
         self._connection: Any = connection
         self._outgoing = outgoing
+        self.packets_sent = self.bytes_sent = 0
         transport: Any = self._dtls.transport
         self._path = Path(transport.iceGatherer._connection, patience=patience, dscp=dscp, tell=tell)
         self._path.change_over = self._change_over
@@ -164,9 +170,20 @@ class Restarts:
         await self._connection._RTCPeerConnection__connect()  # starts sender and receiver, unless they run already
 
     def _adapt(self, dtls: Any) -> None:
-        """Let packets be changed on their way out, and the session outlive its end."""
+        """Let packets be counted and changed on their way out, where there is consent to send, and the session outlive
+        its end."""
         send = dtls._send_rtp
-        dtls._send_rtp = lambda data: send(self._outgoing(data))
+
+        async def send_or_lose(data: bytes) -> None:
+            if not self._path.may_send:
+                return
+            packet = None if rtp.is_rtcp(data) else rtp.parse(data)
+            if packet is not None:
+                self.packets_sent += 1
+                self.bytes_sent += len(packet.payload)
+            await send(self._outgoing(data))
+
+        dtls._send_rtp = send_or_lose
         self._outlive_farewell(dtls)
 
     def _outlive_farewell(self, dtls: Any) -> None:
