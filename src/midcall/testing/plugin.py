@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from midcall.testing.kit.failures import SwitchboardUnusable
+from midcall.testing.kit.failures import SwitchboardUnusable, for_eyes
 
 if TYPE_CHECKING:
     from midcall.testing.kit.blocking import BlockingSwitchboard
@@ -128,20 +128,31 @@ class _VirtualLoops:
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     definition = metafunc.definition
-    if "switchboard" not in metafunc.fixturenames:
+    plugins = definition.config.pluginmanager
+    if MARKER not in metafunc.fixturenames or not plugins.has_plugin("asyncio"):
         return (yield)
+    if inspect.iscoroutinefunction(metafunc.function) and not _is_somebody_elses(metafunc):
+        # In pytest-asyncio's strict mode too, whoever asks for a switchboard need not say that a coroutine is one.
+        pytest.mark.asyncio(metafunc.function)
+        definition.add_marker(pytest.mark.asyncio)
     try:
         wishes = _wishes(definition)
     except SwitchboardUnusable:  # the fixture will say so, where it is one test's failure and not the collection's
         return (yield)
-    if wishes.time != "virtual" or not definition.config.pluginmanager.has_plugin("asyncio"):
+    if wishes.time != "virtual":
         return (yield)
     loops = _VirtualLoops(wishes.seed)
-    definition.config.pluginmanager.register(loops)
+    plugins.register(loops)
     try:
         return (yield)
     finally:
-        definition.config.pluginmanager.unregister(loops)
+        plugins.unregister(loops)
+
+
+def _is_somebody_elses(metafunc: pytest.Metafunc) -> bool:
+    """Whether a coroutine is run already: by pytest-asyncio, or by a plugin that is not it."""
+    marked = any(metafunc.definition.get_closest_marker(name) for name in ("asyncio", "anyio", "trio"))
+    return marked or "anyio_backend" in metafunc.fixturenames
 
 
 # ------------------------------------------------------------------------------------------------------ the fixtures
@@ -287,7 +298,7 @@ def pytest_runtest_makereport(
     if story not in getattr(call.excinfo.value, "timeline", ""):  # then it stands in the report already
         wishes = _wishes(item)
         time = f"virtual time, seed {wishes.seed}" if wishes.time == "virtual" else "real time"
-        report.sections.append((f"switchboard timeline, {time}", story))
+        report.sections.append((f"switchboard timeline, {time}", for_eyes(story)))
     return report
 
 

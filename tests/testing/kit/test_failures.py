@@ -5,7 +5,7 @@ import json
 import pytest
 
 from midcall.testing.kit.control import given, part, read
-from midcall.testing.kit.failures import ActionRefused, ExpectationFailed
+from midcall.testing.kit.failures import ActionRefused, ExpectationFailed, for_eyes
 
 
 def test_an_unmet_expectation_says_what_was_expected_what_was_seen_and_what_happened():
@@ -58,3 +58,8 @@ def test_a_body_has_what_was_given_and_names_that_python_reserves():
 
 def test_a_name_is_one_part_of_a_path():
     assert part("a/b c?") == "a%2Fb%20c%3F"
+
+
+def test_a_long_line_of_a_timeline_is_cut_for_eyes():
+    assert for_eyes("a" * 160) == "a" * 160
+    assert for_eyes("a" * 161 + "\nb") == "a" * 159 + "…\nb"

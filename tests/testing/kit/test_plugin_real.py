@@ -128,6 +128,18 @@ async def test_a_setting_of_the_server_is_the_tests_own(switchboard):
         await call.send_message({"say": "too long for twenty bytes"})
 
 
+@pytest.mark.switchboard(media="real")
+async def test_sound_is_real_when_it_is_asked_for(switchboard):
+    await switchboard.serve(desk.Desk())
+    alice, bob = await switchboard.person("alice"), await switchboard.person("bob", on_call=[{"answer": {}}])
+    call = await alice.call("bob")
+    await call.expect("accept")
+    await (await bob.incoming()).speak(tone_hz=660)
+    await alice.hears(tone_hz=660)
+    await alice.send_digits("12#")
+    await bob.expect_digits("12#")
+
+
 def test_plain_functions_wait_instead(switchboard):
     switchboard.serve(desk.wsgi)
     alice, bob = switchboard.person("alice"), switchboard.person("bob")
@@ -152,13 +164,12 @@ def test_a_plain_function_may_serve_asgi(switchboard):
 
 
 def test_the_stories_of_an_application_come_true(repository):
-    repository.run(STORIES).assert_outcomes(passed=12)
+    repository.run(STORIES).assert_outcomes(passed=13)
 
 
-def test_they_do_so_in_parallel_and_in_strict_mode(repository):
+def test_they_do_so_in_parallel_and_in_strict_mode_without_a_mark(repository):
     repository.ini(mode="strict")
-    marked = STORIES.replace("async def test", "@pytest.mark.asyncio\nasync def test")
-    repository.run(marked, "-n", "2").assert_outcomes(passed=12)
+    repository.run(STORIES, "-n", "2").assert_outcomes(passed=13)
 
 
 FAILURES = """
@@ -167,6 +178,13 @@ async def test_a_message_that_never_comes(switchboard):
     await switchboard.rest.calls.create_async(to="client:bob", from_="client:x", twiml="<Response><Pause/></Response>")
     await (await bob.incoming()).expect(status="open")
     await bob.expect_message({"say": "hello"}, timeout="100ms")
+
+
+async def test_a_sound_that_never_comes(switchboard):
+    frank = await switchboard.person("frank", on_call=[{"answer": {}}])
+    twiml = f"<Response>{'<Pause/>' * 99}</Response>"
+    await switchboard.rest.calls.create_async(to="client:frank", from_="client:x", twiml=twiml)
+    await (await frank.incoming()).hears("hello", timeout="100ms")
 
 
 async def test_an_assertion_of_ones_own(switchboard):
@@ -181,7 +199,7 @@ def test_a_plain_function(switchboard):
 
 def test_a_failure_tells_what_was_expected_and_seen_and_what_happened(repository):
     result = repository.run(FAILURES)
-    result.assert_outcomes(failed=3)
+    result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(
         [
             '>*await bob.expect_message({"say": "hello"}, timeout="100ms")',
@@ -190,10 +208,13 @@ def test_a_failure_tells_what_was_expected_and_seen_and_what_happened(repository
             "E *seen: nothing",
             "E *timeline:",
             "E *bob *is called*",
+            "E *ExpectationFailed: frank: *",
+            'E *expected: {"label": "hello"}',
             "*switchboard timeline, real time*",
             "*carol *registered*",
             '>*switchboard.person("erin").incoming(timeout="50ms")',
             "E *ExpectationFailed: erin*",
         ]
     )
+    assert max(map(len, result.outlines)) < 190, "a timeline in a report is for eyes"
     assert "kit/control.py" not in result.stdout.str(), "the kit's own lines are no part of the traceback"

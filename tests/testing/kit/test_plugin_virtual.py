@@ -116,7 +116,6 @@ def test_the_ini_file_may_say_so_for_all_tests(repository):
     tests = """
         import pytest
 
-        @pytest.mark.asyncio
         async def test_it(switchboard):
             assert switchboard.time == "virtual"
 

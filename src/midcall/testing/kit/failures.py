@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Final
+
+COLUMNS: Final = 160
+"""Longest line of a timeline in a report."""
 
 
 class ExpectationFailed(AssertionError):
@@ -67,5 +71,10 @@ def _shown(value: object) -> str:
         return repr(value)
 
 
+def for_eyes(text: str) -> str:
+    """A timeline whose lines fit a screen; `switchboard.timeline()` has them whole."""
+    return "\n".join(line if len(line) <= COLUMNS else f"{line[: COLUMNS - 1]}…" for line in text.splitlines())
+
+
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in for_eyes(text).splitlines())

@@ -40,8 +40,15 @@ async def expect(call: PersonCall, wanted: Expect, timeout_s: float) -> CallView
         return there or None
 
     what = f"event {wanted.event!r}" if wanted.event is not None else f"status {wanted.status!r}"
-    await _until(call, found, timeout_s, what, expected=msgspec.to_builtins(wanted), seen=lambda: _story(call))
+    await _until(call, found, timeout_s, what, expected=_asked(wanted), seen=lambda: _story(call))
     return call.view()
+
+
+def _asked(wanted: Expect | ExpectSound) -> dict[str, Any]:
+    """What somebody asked for, without what was left out."""
+    return {
+        name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None and name != "timeout"
+    }
 
 
 async def expect_end(call: PersonCall, wanted: ExpectEnd, timeout_s: float) -> CallView:
@@ -96,7 +103,7 @@ async def expect_sound(call: PersonCall, wanted: ExpectSound, timeout_s: float) 
     """A label that was heard before or is heard now; with real media a tone or a level from now on."""
     if wanted.label is None and wanted.tone_hz is None and wanted.level_above_dbfs is None:
         raise Unusable("expect_sound takes a label, a tone_hz or a level_above_dbfs")
-    expected = msgspec.to_builtins(wanted)
+    expected = _asked(wanted)
     if not call.ears.real:
         label = await _until(
             call,
