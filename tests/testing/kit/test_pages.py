@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from midcall import testing
 from midcall.testing.kit.call import Talk
+
+pytestmark = pytest.mark.timeout(240)  # test runs in processes of their own
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "howto/test-your-app.md"

@@ -1,5 +1,9 @@
 """The plugin in real time, as the developers of an application run it in their own repository."""
 
+import pytest
+
+pytestmark = pytest.mark.timeout(240)  # test runs in processes of their own
+
 STORIES = """
 import asyncio
 import os

@@ -2,6 +2,10 @@
 
 from fnmatch import fnmatch
 
+import pytest
+
+pytestmark = pytest.mark.timeout(240)  # test runs in processes of their own
+
 REFUSED = {
     "virtual time is for asynchronous tests*write `async def test_it*": """
 @pytest.mark.switchboard(time="virtual")

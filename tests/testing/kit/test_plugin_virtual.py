@@ -1,5 +1,9 @@
 """The plugin in virtual time: hours in moments, the same each time."""
 
+import pytest
+
+pytestmark = pytest.mark.timeout(240)  # test runs in processes of their own
+
 STORIES = """
 import asyncio
 import time
