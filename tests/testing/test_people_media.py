@@ -53,6 +53,7 @@ async def test_tones_levels_and_files_are_heard(start_kit: StartKit) -> None:
     await kit.post(f"{came}/hears_nothing_for", {"for": "100ms"}, status=422)
     await kit.post(f"{placed}/says_nothing_for", {"for": "100ms"}, status=422)
     await kit.post(f"{placed}/mute", {"on": True})
+    await kit.post(f"{placed}/says_nothing_for", {"for": "100ms"})
     await kit.post(f"{placed}/stop_speaking")
     await kit.post(f"{placed}/mute", {"on": False})
     await kit.post(f"{placed}/says_nothing_for", {"for": "100ms"})

@@ -106,9 +106,9 @@ def test_a_recorder_forgets_the_oldest_when_it_has_too_much() -> None:
                 behaviour="ok",
             )
         )
-    assert [request.at for request in endpoint.requests] == [float(number) for number in range(12, 20)]
+    assert [request.at for request in endpoint.requests] == [float(number) for number in range(16, 20)]
     taken = endpoint.take(None, None, None)
-    assert taken is not None and taken.at == 12
+    assert taken is not None and taken.at == 16
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from midcall.testing.people.rules import spoken
 log = logging.getLogger(__name__)
 
 HOOKS: Final = "/control/hooks"
-MAX_ENDPOINTS: Final = 200
+MAX_ENDPOINTS: Final = 100
 """Of one account."""
 KEY_BYTES: Final = 16
 

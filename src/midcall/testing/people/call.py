@@ -150,6 +150,11 @@ class PersonCall:
         """Nothing can happen in it any more."""
         return self.gone or self.status == "closed"
 
+    @property
+    def is_audible(self) -> bool:
+        """Whether sound of this person leaves it right now."""
+        return self.voice is not None and self.voice.is_sounding and not self.sdk.is_muted()
+
     def view(self) -> CallView:
         """As the control API shows it."""
         parameters = self.sdk.parameters

@@ -78,6 +78,8 @@ class Doer:
                 await self._speak(call, arguments)
             case actions.Mute():
                 call.sdk.mute(arguments.on)
+                if call.is_audible:
+                    call.say("is not muted any more, and speaks")
             case actions.Feedback():
                 await self._feedback(call, arguments)
             case actions.Misbehave():
@@ -154,7 +156,10 @@ class Doer:
         if stream is None:
             raise WrongState(f"{call.id} has no media yet")
         call.voice = voice
-        call.say("speaks", tone_hz=arguments.tone_hz, file=arguments.file)
+        tell = call.note if call.sdk.is_muted() else call.say
+        tell(
+            "speaks, but is muted" if call.sdk.is_muted() else "speaks", tone_hz=arguments.tone_hz, file=arguments.file
+        )
         stream.play(voice)
 
     async def _bridged(self, call: PersonCall) -> None:

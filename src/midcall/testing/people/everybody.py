@@ -37,7 +37,8 @@ MAX_PEOPLE: Final = 500
 """Of one account."""
 
 MAX_UNCLAIMED: Final = 1_000
-"""Things heard by legs whose clients do not know their sid yet."""
+MAX_UNCLAIMED_OF_LEG: Final = 50
+"""Legs whose clients do not know their sid yet, and things that one of them heard."""
 
 TOKEN_S: Final = 12 * 3600
 LONGEST_S: Final = 600.0
@@ -358,7 +359,7 @@ class Everybody:
             self._tell(call, kind, text)
             return
         heard = self._unclaimed.setdefault(leg, [])
-        if len(heard) < MAX_UNCLAIMED:
+        if len(heard) < MAX_UNCLAIMED_OF_LEG:
             heard.append((kind, text))
         while len(self._unclaimed) > MAX_UNCLAIMED:
             self._unclaimed.popitem(last=False)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from midcall.sdk.audio import LevelMeter
 from midcall.testing.people.actions import Expect, ExpectDigits, ExpectEnd, ExpectMessage, ExpectSound, Quiet
 from midcall.testing.people.call import RECORDED, CallView, MessageView, PersonCall, Received
 from midcall.testing.people.ears import is_noise, sound_wish
@@ -137,7 +138,7 @@ async def expect_sound(call: PersonCall, wanted: ExpectSound, timeout_s: float) 
 async def says_nothing_for(call: PersonCall, wanted: Quiet, lasts_s: float) -> None:
     """Neither sound, label, digits nor message leaves this person."""
     before = call.said_count
-    if call.voice is not None and call.voice.is_sounding:
+    if call.is_audible:
         raise Unfulfilled(f"{call.person} is speaking already", expected="silence", call_sid=call.sid)
     said = await call.bell.until(lambda: call.said_count > before or None, lasts_s)
     if said:
@@ -153,8 +154,10 @@ async def hears_nothing_for(call: PersonCall, wanted: Quiet, lasts_s: float) -> 
     """Neither sound, label, digits nor message reaches this person."""
     before = call.heard_count
     noise: asyncio.Future[None] | None = None
-    if call.ears.meter is not None:
-        noise = asyncio.ensure_future(call.ears.meter.until(is_noise))
+    meter, remote = LevelMeter(), call.sdk.get_remote_stream()
+    if remote is not None:
+        remote.add(meter)  # a fresh one: what was heard before does not count
+        noise = asyncio.ensure_future(meter.until(is_noise))
         noise.add_done_callback(lambda _: call.bell.ring())
     try:
         heard = await call.bell.until(
@@ -163,6 +166,8 @@ async def hears_nothing_for(call: PersonCall, wanted: Quiet, lasts_s: float) -> 
     finally:
         if noise is not None:
             noise.cancel()
+        if remote is not None:
+            remote.remove(meter)
     if heard:
         what = call.last_heard if call.heard_count > before else "sound"
         raise Unfulfilled(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from midcall.core.sids import CallSid
 from midcall.ports import TraceEvent
 
 T = TypeVar("T")
 
-MAX_ENTRIES: Final = 20_000
+MAX_ENTRIES: Final = 10_000
+MAX_TEXT: Final = 4_096
+"""Longer texts in a line's detail are cut; whoever needs all of a TwiML document asks the call's own timeline."""
 
 HAS_SID: Final = "has the sid"
 """What a line says that brings a call's name and its sid together."""
@@ -58,11 +62,13 @@ class Journal:
         self, who: str, what: str, detail: Mapping[str, Any] | None = None, *, call: CallName | None = None
     ) -> None:
         """Write a person's line; details that are None are left out."""
-        told = {name: value for name, value in (detail or {}).items() if value is not None}
+        told = {name: _cut(value) for name, value in (detail or {}).items() if value is not None}
         self._keep(Entry(self._now(), who, what, told, call))
 
     def trace(self, event: TraceEvent) -> None:
         """Write a line of the server."""
+        if any(isinstance(value, str) and len(value) > MAX_TEXT for value in event.detail.values()):
+            event = replace(event, detail={name: _cut(value) for name, value in event.detail.items()})
         self._keep(event)
 
     def clear(self) -> None:
@@ -90,6 +96,14 @@ class Journal:
 
 def _count(lines: deque[Entry | TraceEvent], leg: CallSid) -> int:
     return sum(isinstance(line, TraceEvent) and line.leg_sid == leg for line in lines)
+
+
+def _cut(value: Any) -> Any:
+    """A text, or what JSON makes of another value, that is not too long to be kept ten thousand times."""
+    if isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=repr).decode()
+    return value if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
 
 
 class Bell:

@@ -201,6 +201,9 @@ class Person:
         if call.script_error is not None and not call.script_error_told:
             call.script_error_told = True
             raise Unfulfilled(f"the script of {call.id} failed: {call.script_error}", call_sid=call.sid)
+        return await self._do(call, action, arguments)
+
+    async def _do(self, call: PersonCall, action: str, arguments: Any) -> Answer:
         if self.number is not None and action in SDK_ONLY:
             raise Unusable(f"{self.name} has a phone, and no phone can {action.replace('_', ' ')}")
         return await self._doer.do(call, action, arguments)
@@ -253,7 +256,7 @@ class Person:
                 if step.arguments is None:
                     await call.bell.until(lambda: call.is_closed or None, step.wait_s)
                 else:
-                    await self._doer.do(call, step.name, step.arguments)
+                    await self._do(call, step.name, step.arguments)
             except Problem as problem:
                 if call.is_closed and not step.name.startswith("expect"):
                     call.note("script ends with the call", step=number)

@@ -18,7 +18,7 @@ from midcall.testing.people.problems import Unusable
 from midcall.testing.people.rules import fits
 
 MAX_REQUESTS: Final = 1_000
-MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies that one recorder keeps."""
 
 FORM: Final = "application/x-www-form-urlencoded"
