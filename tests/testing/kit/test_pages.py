@@ -17,7 +17,7 @@ NOT_FOR_TESTS = {"at", "told"}
 
 
 def test_the_tests_of_the_page_pass(pytester):
-    blocks = re.findall(r"^```\w+ (\S+\.(?:py|ini))\n((?:.*\n)*?)```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    blocks = re.findall(r"^```\w+ (\S+\.py)\n((?:.*\n)*?)```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name, _ in blocks].count("app.py") == 1
     for name, text in blocks:
         (pytester.path / name).write_text(text, encoding="utf-8")
