@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from midcall.core import client as core
 from midcall.core.feedback import SDK_ISSUES
 from midcall.core.sdp import NO_MEDIA_SDP
 from midcall.sdk import Call, InvalidArgumentError, InvalidStateError, VoiceError
@@ -410,3 +411,14 @@ async def test_a_pending_call_cannot_be_disconnected(registered):
     assert call.status() == "pending"
     call.reject()
     await connection.expect(signal.Reject)
+
+
+async def test_a_handler_that_ends_the_call_hears_nothing_of_what_would_have_come(registered):
+    device, connection = await registered()
+    call = await opened(device, connection)
+    seen = listen_to(call)
+    call.on("warning", lambda *_: call.disconnect())
+    for event in (core.BytesRanLow(), core.IceChanged(core.IceState.DISCONNECTED)):
+        call._handle(event)
+    assert (call.status(), seen) == ("closed", ["warning", "disconnect"])
+    assert call._media._due is None

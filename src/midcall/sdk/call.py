@@ -16,7 +16,7 @@ from midcall.core.client_call import CallMachine
 from midcall.core.client_messages import check_digits
 from midcall.core.feedback import check_sdk_feedback
 from midcall.core.messages import USER_DEFINED
-from midcall.sdk import insights, messages, words
+from midcall.sdk import insights, messages, orders, words
 from midcall.sdk.audio import LocalStream, RemoteStream
 from midcall.sdk.conduct import Conduct
 from midcall.sdk.connect_token import ConnectToken
@@ -394,84 +394,34 @@ class Call(Emitter):
             self._parameters["CallSid"] = self._machine.call_sid
         if effects:
             self._link.changed(self)
+        ends = self._machine.state is CallState.CLOSED
         for effect in effects:
+            if not ends and self._machine.state is CallState.CLOSED:
+                return  # a handler of what came before has ended the call
             self._perform(effect)
-        if effects and self._machine.state is CallState.CLOSED:
+        if effects and ends:
             ended = InvalidStateError("the call has ended")
             self._give_up_waiting(ended, self.EVENTS - {"messageSent", "error", "cancel", "messageReceived"})
             self._link.changed(self)
 
     def _perform(self, effect: core.CallEffect) -> None:
-        match effect:
-            case core.StartAnswer():
-                self._media.peer = self._link.open_media(self)
-                self._media.answer(self._offer)
-            case core.ApplyRemote(sdp):
-                self._media.apply(sdp)
-            case core.StopMedia():
-                if (peer := self._media.stop()) is not None:
-                    self._link.settle(peer.close(), "closing of a call's media")
-            case core.BeginRestarts():
-                self._media.begin_restarts()
-            case core.RestartAgain():
-                self._media.restart_again()
-            case core.EndRestarts():
-                self._media.end_restarts()
-            case core.OfferRestart():
-                self._media.offer_restart()
-            case core.ApplyRestart(sdp):
-                self._media.apply_restart(sdp)
-            case core.SendWaitingMessages():
-                for frame in self._outbox.frames():
-                    self._link.transmit_encoded(frame)
-            case core.SendResume() | core.SendReinvite():
-                # Each is for one socket: a resume is made anew for the next, and shows the newest description.
-                self._link.transmit(self._frame(effect), keep=False)
-            case core.SendAnswer() | core.SendReject() | core.SendHangup():
-                self._link.transmit(self._frame(effect), keep=True)
-            case _:
-                self._emit_effect(effect)
-
-    def _frame(
-        self, effect: core.SendAnswer | core.SendReject | core.SendHangup | core.SendResume | core.SendReinvite
-    ) -> signal.Frame:
-        call_id = self._machine.call_sid or self._connection_id
-        match effect:
-            case core.SendAnswer(sdp):
-                return signal.ClientAnswer(call_sid=call_id, sdp=sdp)
-            case core.SendReject():
-                return signal.Reject(call_sid=call_id)
-            case core.SendHangup(message):
-                return signal.Hangup(call_sid=call_id, message=message)
-            case core.SendResume(reconnect):
-                return signal.ClientInvite(call_sid=call_id, sdp=self._media.current(), reconnect=reconnect)
-            case core.SendReinvite(sdp):
-                return signal.Reinvite(call_sid=call_id, sdp=sdp)
-
-    def _emit_effect(self, effect: core.CallEffect) -> None:
-        match effect:
-            case core.EmitAccept():
-                self.emit("accept", self)
-            case core.EmitRinging(early_media):
-                self.emit("ringing", early_media)
-            case core.EmitCancel():
-                self.emit("cancel")
-            case core.EmitReject():
-                self.emit("reject")
-            case core.EmitDisconnect():
-                self.emit("disconnect", self)
-            case core.EmitReconnecting(fault):
-                self.emit("reconnecting", VoiceError(fault.code, fault.message))
-            case core.EmitReconnected():
-                self.emit("reconnected")
-            case core.EmitWarning(name):
-                self.emit("warning", name, None)
-            case core.EmitWarningCleared(name):
-                self.emit("warning-cleared", name)
-            case core.EmitError(fault):
-                self.emit("error", VoiceError(fault.code, fault.message))
-            case _:
-                raise AssertionError(effect)
+        if isinstance(effect, orders.ToSend):
+            frame = orders.frame_of(
+                effect, call_id=self._machine.call_sid or self._connection_id, description=self._media.current()
+            )
+            self._link.transmit(frame, keep=not isinstance(effect, orders.ForOneSocket))
+        elif isinstance(effect, core.StartAnswer):
+            self._media.peer = self._link.open_media(self)
+            self._media.answer(self._offer)
+        elif isinstance(effect, core.StopMedia):
+            if (peer := self._media.stop()) is not None:
+                self._link.settle(peer.close(), "closing of a call's media")
+        elif isinstance(effect, core.SendWaitingMessages):
+            for written in self._outbox.frames():
+                self._link.transmit_encoded(written)
+        elif not self._media.perform(effect):
+            name, arguments = orders.event_of(effect, self)
+            self.emit(name, *arguments)
 
     def __str__(self) -> str:
         """The same for every call, as in the browser SDK; `repr` says more."""

@@ -66,6 +66,25 @@ class Conduct:
         self._is_over = False
         self.peer: MediaPeer | None = None
 
+    def perform(self, order: core.CallEffect) -> bool:
+        """Carry out an order of the machine; False when it is not about media that is there."""
+        match order:
+            case core.ApplyRemote(sdp):
+                self.apply(sdp)
+            case core.BeginRestarts():
+                self.begin_restarts()
+            case core.RestartAgain():
+                self.restart_again()
+            case core.EndRestarts():
+                self.end_restarts()
+            case core.OfferRestart():
+                self.offer_restart()
+            case core.ApplyRestart(sdp):
+                self.apply_restart(sdp)
+            case _:
+                return False
+        return True
+
     # ---------------------------------------------------------------------------------------------------- descriptions
 
     def offer(self, invite: Callable[[str], None]) -> None:
