@@ -127,5 +127,10 @@ def call_fault(code: int, message: str, *, precise: bool) -> tuple[int, str]:
     return 31005, f"{message} ({code})" if message else f"the server's code is {code}"
 
 
+def message_error(code: int, detail: str, *, precise: bool) -> VoiceError:
+    """An `error` frame about a message; without precision most codes become 31000."""
+    return VoiceError(code if precise or _is_general(code) else 31000, detail)
+
+
 def _is_general(code: int) -> bool:
     return code in NAMES and code not in PRECISE

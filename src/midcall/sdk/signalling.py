@@ -22,7 +22,7 @@ from midcall.core.registration import DeviceState
 from midcall.sdk import edges
 from midcall.sdk.callbook import CallBook
 from midcall.sdk.chance import Chance
-from midcall.sdk.errors import AUTHORISATION, InvalidStateError, VoiceError, call_fault, device_error
+from midcall.sdk.errors import AUTHORISATION, InvalidStateError, VoiceError, call_fault, device_error, message_error
 from midcall.sdk.events import Tasks
 from midcall.sdk.options import Options
 from midcall.sdk.transport import Lost, Transport
@@ -262,11 +262,12 @@ class Signalling:
         if self._transport is not None and wait is not None and 0 < wait <= MAX_RETRY_AFTER_S:
             self._transport.retry_after(wait)
         call = self._calls.get(frame.call_sid)
+        precise = self.options.enable_improved_signaling_error_precision
         if frame.message_sid is not None:
             if call is not None:
-                call._refuse(frame.message_sid, VoiceError(frame.error.code, frame.error.message))
+                error = message_error(frame.error.code, frame.error.message, precise=precise)
+                call._refuse(frame.message_sid, error)
             return
-        precise = self.options.enable_improved_signaling_error_precision
         error = device_error(frame.error.code, frame.error.message, precise=precise)
         if call is not None and call.status() == CallState.PENDING:
             error.call = call
