@@ -24,10 +24,9 @@ from midcall.core.registration import DeviceState
 from midcall.sdk import call as asynchronous
 from midcall.sdk import device as asynchronous_device
 from midcall.sdk.audio import LocalStream, RemoteStream
-from midcall.sdk.background import Background, Kept
+from midcall.sdk.background import Background, Events
 from midcall.sdk.call import CallerInfo
 from midcall.sdk.errors import InvalidStateError
-from midcall.sdk.events import Emitter
 from midcall.sdk.messages import Message
 from midcall.sdk.messages import SentMessage as Awaitable
 from midcall.sdk.options import OptionValues, RtcConfiguration
@@ -64,77 +63,7 @@ class SentMessage(str):
         return self._background.run(verdict(), timeout=timeout)
 
 
-class _Events:
-    """Events of a device or a call: kept for `wait_for`, handed to handlers."""
-
-    def __init__(self, background: Background, source: Emitter, wrap: Callable[[Any], Any]) -> None:
-        """On the loop, before the source can have told anything."""
-        self._background = background
-        self._source = source
-        self._wrap = wrap
-        self._kept = Kept()
-        self._handlers: dict[str, list[Callable[..., Any]]] = {}
-        for name in map(str, source.EVENTS):
-            source.on(name, lambda *arguments, name=name: self._happened(name, arguments))
-
-    def on(self, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """Call the handler at each event from now on, in the thread of handlers; returns the handler."""
-        self._must_know(event)
-        self._handlers.setdefault(event, []).append(handler)
-        return handler
-
-    def once(self, event: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """Call the handler at the next event only; returns what `off` takes."""
-
-        def single(*arguments: Any) -> Any:
-            self.off(event, single)
-            return handler(*arguments)
-
-        return self.on(event, single)
-
-    def off(self, event: str, handler: Callable[..., Any]) -> None:
-        """Call the handler no more; unknown handlers are ignored."""
-        self._must_know(event)
-        handlers = self._handlers.get(event, [])
-        if handler in handlers:
-            handlers.remove(handler)
-
-    def wait_for(self, event: str, *, where: Callable[..., bool] | None = None, timeout: float | None = None) -> Any:
-        """The next event that was not waited for before, past or to come.
-
-        Args:
-            event: the event's name.
-            where: a predicate over the event's arguments; events that do not fit stay for others.
-            timeout: seconds.
-
-        Returns:
-            None for an event without arguments, the argument of an event with one, otherwise a tuple.
-
-        Raises:
-            TimeoutError: there was none in time.
-            InvalidStateError: there is none and there cannot be one, because the call has ended.
-        """
-        self._must_know(event)
-        arguments = self._kept.take(event, where or (lambda *_: True), timeout)
-        return arguments[0] if len(arguments) == 1 else arguments or None
-
-    def _happened(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """On the loop."""
-        told = tuple(self._wrap(argument) for argument in arguments)
-        self._kept.put(name, told)
-        for handler in list(self._handlers.get(name, ())):
-            self._background.handle(f"a handler of {name!r}", handler, told)
-        self._after(name)
-
-    def _after(self, name: str) -> None:
-        """On the loop, after an event."""
-
-    def _must_know(self, event: str) -> None:
-        if event not in self._source.EVENTS:
-            raise ValueError(f"no event {event!r}; there are {', '.join(sorted(self._source.EVENTS))}")
-
-
-class Call(_Events):
+class Call(Events):
     """`midcall.sdk.Call`, blocking. Made by `Device.connect` and the device's `incoming` event."""
 
     def __init__(self, background: Background, call: asynchronous.Call, wrap: Callable[[Any], Any]) -> None:
@@ -247,7 +176,7 @@ class Call(_Events):
         return repr(self._call)
 
 
-class Device(_Events):
+class Device(Events):
     """`midcall.sdk.Device`, blocking. Use it in a `with` block, or end it by `destroy`."""
 
     def __init__(self, token: str, **options: Any) -> None:
