@@ -18,17 +18,18 @@ from support.control import Kit
 
 StartKit = Callable[..., Awaitable[Kit]]
 
-DIAL = '<Response><Dial answerOnBridge="true" timeout="1">{noun}</Dial></Response>'
+DIAL = '<Response><Dial answerOnBridge="true" timeout="{ring_s}">{noun}</Dial></Response>'
 
 
 @pytest.fixture
 async def voice_url() -> AsyncIterator[str]:
-    """An app that dials the client or the number that `To` names."""
+    """An app that dials the client or the number that `To` names, for `ring_s` seconds."""
 
     async def voice(request: web.Request) -> web.Response:
-        to = str((await request.post()).get("To", "nobody"))
+        fields = await request.post()
+        to = str(fields.get("To", "nobody"))
         noun = f"<Number>{to}</Number>" if to.startswith("+") else f"<Client>{to}</Client>"
-        return web.Response(text=DIAL.format(noun=noun), content_type="text/xml")
+        return web.Response(text=DIAL.format(noun=noun, ring_s=fields.get("ring_s", "60")), content_type="text/xml")
 
     application = web.Application()
     application.router.add_post("/voice", voice)

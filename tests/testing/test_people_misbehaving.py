@@ -24,7 +24,7 @@ async def people(kit: Kit, **options: Any) -> None:
 
 async def test_a_call_that_is_not_answered_rings_until_its_time_is_over(kit: Kit) -> None:
     await people(kit, on_call=[{"ring": "1h"}, {"answer": {}}])
-    placed = await kit.call("alice", "bob")
+    placed = await kit.call("alice", "bob", params={"ring_s": "1"})
     came = await kit.incoming("bob")
     await kit.post(f"{came}/misbehave", {"how": "no_answer"})
     await kit.post(f"{placed}/expect_end")

@@ -47,7 +47,7 @@ async def test_a_dialled_number_rings_the_persons_phone_and_nothing_else_is_list
 
 @pytest.mark.parametrize("action, status", [("reject", "busy"), ("ignore", "no-answer")])
 async def test_the_caller_sees_what_the_phone_does(dan: Kit, action: str, status: str) -> None:
-    placed = await dan.call("alice", DAN)
+    placed = await dan.call("alice", DAN, params={"ring_s": "1"})
     await dan.post(f"{await dan.incoming('dan')}/{action}")
     await dan.post(f"{placed}/expect_end")
     assert ("outbound-dial", "client:alice", DAN, status) in await calls(dan)

@@ -36,15 +36,44 @@ async def people(running: Running) -> AsyncIterator[None]:
         await control.close()
 
 
-async def a_while_without_network() -> Sequence[str]:
-    """What bob's timeline says of it, and of the first seconds after."""
+@asynccontextmanager
+async def world() -> AsyncIterator[tuple[virtual.VirtualServer, Kit]]:
+    """A server whose app lets bob ring for a minute, with alice and bob."""
     async with virtual.server(extensions=(people,)) as server, aiohttp.ClientSession(timeout=FOR_EVER) as session:
         made = server.credentials
         headers = {"Authorization": aiohttp.encode_basic_auth(made.account_sid, made.auth_token)}
         kit = Kit(server.running, session, headers)
+        assert (await kit.ask("GET", ""))["time"] == "virtual"
         await server.set_voice_url((await kit.post("/endpoints", {"twiml": RING}, status=201))["url"])
         for name in ("alice", "bob"):
             await kit.person(name)
+        yield server, kit
+
+
+async def delayed() -> None:
+    """Frames that come late, in both directions, and what comes after them."""
+    async with world() as (_, kit):
+        placed, _ = await kit.talk("alice", "bob")
+        sid = (await kit.ask("GET", placed))["sid"]
+        delay = {"direction": "to_client", "type": "message", "fault": "delay", "by": "5s"}
+        await kit.ask("PUT", "/clients/alice/faults", [delay])
+        for content in ("1", "2"):
+            await kit.rest("POST", f"/Calls/{sid}/UserDefinedMessages.json", {"Content": content})
+        await kit.post(f"{placed}/expect_message", {"timeout": "4.9s"}, status=422)
+        for content in (1, 2):
+            assert (await kit.post(f"{placed}/expect_message", {"timeout": "200ms"}))["content"] == content
+        await kit.ask("PUT", "/clients/alice/faults", [{**delay, "direction": "from_client"}])
+        await kit.post(f"{placed}/send_message", {"content": "late", "timeout": "4.9s"}, status=422)
+        await kit.post(f"{placed}/expect", {"event": "messageSent", "timeout": "200ms"})
+
+
+def test_a_delay_holds_back_what_comes_after_it() -> None:
+    virtual.run(delayed(), seed=1)
+
+
+async def a_while_without_network() -> Sequence[str]:
+    """What bob's timeline says of it, and of the first seconds after."""
+    async with world() as (server, kit):
         _, came = await kit.talk("alice", "bob")
         await kit.ask("PUT", "/clients/bob/network", {"state": "cut"})
         async with server.device("bob") as another:  # any other client of bob's, which does not know of the cut
@@ -66,14 +95,7 @@ def test_a_client_without_network_does_not_knock_all_the_time() -> None:
 
 async def story() -> str:
     """Bob lets the first call ring until it is over, answers the second one and writes; the timeline."""
-    async with virtual.server(extensions=(people,)) as server, aiohttp.ClientSession(timeout=FOR_EVER) as session:
-        made = server.credentials
-        headers = {"Authorization": aiohttp.encode_basic_auth(made.account_sid, made.auth_token)}
-        kit = Kit(server.running, session, headers)
-        assert (await kit.ask("GET", ""))["time"] == "virtual"
-        await server.set_voice_url((await kit.post("/endpoints", {"twiml": RING}, status=201))["url"])
-        for name in ("alice", "bob"):
-            await kit.person(name)
+    async with world() as (_, kit):
         first = await kit.call("alice", "bob")
         await kit.post(f"{await kit.incoming('bob')}/misbehave", {"how": "no_answer"})
         await kit.post(f"{first}/expect_end", {"timeout": "59s"}, status=422)
