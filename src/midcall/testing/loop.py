@@ -56,6 +56,7 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
     # What BaseEventLoop keeps, and this class looks at.
     _scheduled: list[asyncio.TimerHandle]
     _default_executor: concurrent.futures.ThreadPoolExecutor | None
+    _closed = True  # until it is a loop: one that could not be made has nothing to close when it is collected
 
     def __init__(
         self,

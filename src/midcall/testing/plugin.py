@@ -184,14 +184,18 @@ else:
 def switchboard(request: pytest.FixtureRequest) -> Iterator[Switchboard | BlockingSwitchboard]:
     """A server of the test's own with virtual people: `Switchboard` in asynchronous tests, `BlockingSwitchboard` in
     others. `@pytest.mark.switchboard(time="virtual", seed=…, media="real", settings={…})` chooses."""
+    refusal = ""
     with ExitStack() as held:
         try:
             wishes = _wishes(request.node)
             make = _virtual if wishes.time == "virtual" else _real
             board = make(request, wishes, held.enter_context(pytest.MonkeyPatch.context()), held)
         except SwitchboardUnusable as unusable:
-            pytest.fail(str(unusable), pytrace=False)  # a traceback would lead nowhere
-        yield board
+            refusal = str(unusable)
+        else:
+            yield board
+    if refusal:  # its traceback, and what it came from, would lead nowhere
+        pytest.fail(refusal, pytrace=False)
 
 
 def _real(
@@ -226,7 +230,10 @@ def _virtual(request: pytest.FixtureRequest, wishes: Wishes, patch: pytest.Monke
             "virtual time is for asynchronous tests, because the test shares its loop: write `async def "
             f"{request.node.name}`, or leave out time='virtual'"
         )
-    loop = _loop_of(request, wishes, held)
+    try:
+        loop = _loop_of(request, wishes, held)
+    except ImportError as missing:  # what virtual time needs; its text says so
+        raise SwitchboardUnusable(str(missing)) from None
     if not isinstance(loop, VirtualLoop):
         raise SwitchboardUnusable(
             "virtual time needs a loop of the test's own, and pytest-asyncio 1.4 or newer: leave out a loop_scope "

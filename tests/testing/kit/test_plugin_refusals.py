@@ -32,6 +32,14 @@ async def test_it(switchboard): ...
 @pytest.mark.switchboard(settings={"no_such_setting": 1})
 async def test_it(switchboard): ...
 """,
+    "the switchboard's server cannot start: *resume_window*": """
+@pytest.mark.switchboard(time="virtual", settings={"resume_window": "long"})
+async def test_it(switchboard): ...
+""",
+    "the setting port of a switchboard is 0 and cannot be chosen": """
+@pytest.mark.switchboard(settings={"port": 8443})
+async def test_it(switchboard): ...
+""",
     "*SwitchboardUnusable: an ASGI application is served by uvicorn*pip install 'midcall*testing*'": """
 import sys
 
@@ -73,3 +81,18 @@ def test_a_line_of_settings_without_an_equals_sign_is_refused(repository):
     repository.ini(switchboard_settings="resume_window 40")
     result = repository.run("def test_it(switchboard): ...")
     result.stdout.fnmatch_lines(["*switchboard_settings takes one NAME = VALUE a line*"])
+
+
+def test_a_package_that_virtual_time_needs_is_named(repository):
+    result = repository.run("""
+import sys
+
+import pytest
+
+sys.modules["time_machine"] = None
+
+@pytest.mark.switchboard(time="virtual")
+async def test_it(switchboard): ...
+""")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["virtual time needs the package time-machine: pip install 'midcall*testing*'"])

@@ -25,11 +25,12 @@ from midcall.redirect.files import ProgramFiles
 from midcall.redirect.proxy import LOOPBACK, Home
 from midcall.redirect.proxy import serving as proxying
 from midcall.redirect.upstream import UnusableProxy, Upstreams
-from midcall.settings import SettingsError, load
+from midcall.settings import SettingsError
 from midcall.testing.kit import apps
 from midcall.testing.kit.apps import Application
 from midcall.testing.kit.control import Control, ElsewhereControl, HttpControl
 from midcall.testing.kit.failures import SwitchboardUnusable
+from midcall.testing.kit.place import DECIDED, settings_of
 
 START_S: Final = 60.0
 STOP_S: Final = 30.0
@@ -125,7 +126,7 @@ class RealPlace:
 
     async def _start(self, settings: dict[str, object], extensions: Sequence[Extension]) -> _Started:
         try:
-            checked = load({"data_dir": ":memory:", **settings, "mode": "dev", "port": 0, "http_port": 0})
+            checked = settings_of(settings, DECIDED)
             upstreams = Upstreams.of(os.environ)
             server = await self._held.enter_async_context(
                 serving(checked, extensions=extensions, certificates_in=self._thread.folder / "certs")

@@ -11,12 +11,12 @@ import aiohttp
 from midcall.app.process import Running
 from midcall.redirect.environment import UNSET, Variables, credential_variables
 from midcall.sdk.chance import Chance
-from midcall.settings import load
 from midcall.testing import virtual
 from midcall.testing.control import attach
 from midcall.testing.kit.apps import Application
 from midcall.testing.kit.control import Control, HttpControl
 from midcall.testing.kit.environment import PROXIES
+from midcall.testing.kit.place import DECIDED, settings_of
 from midcall.testing.people.everybody import Town
 
 
@@ -49,9 +49,13 @@ class VirtualPlace:
 
     @classmethod
     async def start(cls, seed: int, settings: Mapping[str, object]) -> VirtualPlace:
-        """Start a server in the running loop, which must be a virtual one."""
+        """Start a server in the running loop, which must be a virtual one.
+
+        Raises:
+            SwitchboardUnusable: a setting cannot be used.
+        """
         held = AsyncExitStack()
-        checked = load({**settings, "mode": "dev", "media_engine": "none"})
+        checked = settings_of(settings, {**DECIDED, "media_engine": "none"})
         given = {name: getattr(checked, name) for name in settings}
         server = await held.enter_async_context(
             virtual.server(seed=seed, extensions=[lambda running: _people(running, seed)], **given)
