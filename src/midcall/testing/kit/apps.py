@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 START_S: Final = 30.0
+GRACE_S: Final = 5
+"""Requests that still run get this long when a test is over."""
 CLOSING_TURNS: Final = 3
 """Loop turns that connections without a request need to close."""
 
@@ -97,7 +99,15 @@ def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.E
         started.set()
         await leaving.wait()
 
-    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="auto", loop="none")
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="auto",
+        loop="none",
+        timeout_graceful_shutdown=GRACE_S,
+    )
 
     async def shutdown(sockets: list[socket.socket] | None = None) -> None:
         for listening in server.servers:
