@@ -47,6 +47,7 @@ def test_every_declared_dependency_is_locked() -> None:
     declared = list(project["project"]["dependencies"])
     for group in project["dependency-groups"].values():
         declared += [entry for entry in group if isinstance(entry, str)]
+    declared += project["project"]["optional-dependencies"]["testing"]
     names = {re.split(r"[\[<>=~;! ]", entry, maxsplit=1)[0].lower() for entry in declared}
     assert names <= pins("requirements-dev.txt").keys()
 

@@ -21,7 +21,7 @@ def test_the_tests_of_the_page_pass(pytester):
     assert [name for name, _ in blocks].count("app.py") == 1
     for name, text in blocks:
         (pytester.path / name).write_text(text, encoding="utf-8")
-    tests = sum(len(re.findall(r"^(?:async )?def test_", text, re.MULTILINE)) for _, text in blocks)
+    tests = sum(len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) for _, text in blocks)
     result = pytester.runpytest_subprocess("-p", "no:schemathesis", "-p", "no:cacheprovider", timeout=120)
     result.assert_outcomes(passed=tests)
     assert tests >= 8
