@@ -6,7 +6,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
+from midcall.app.process import serving
+from midcall.settings import load
+from midcall.testing.control import extension
 from support.control import Kit
 
 TWIML = "<Response><Pause length='60'/></Response>"
@@ -72,6 +76,30 @@ async def test_a_sender_meets_what_was_asked_for_and_then_a_good_answer(kit: Kit
     assert (first["behaviour"], second["behaviour"]) == (next(iter(told)), "ok")
     unread = first["behaviour"] in ("refuses", "does_not_read")
     assert first["body"] == (None if unread else "a=b")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_senders_meet_the_same_on_the_loop_that_the_program_uses(scheme: str) -> None:
+    async def met() -> list[Any]:
+        settings = load({"port": 0, "http_port": 0, "data_dir": ":memory:", "media_engine": "none"})
+        answers: list[Any] = []
+        async with serving(settings, extensions=(extension,)) as running, aiohttp.ClientSession() as session:
+            made = running.credentials
+            kit = Kit(running, session, {"Authorization": aiohttp.encode_basic_auth(made.account_sid, made.auth_token)})
+            for behaviour in ("refuses", "closes_before_body", "does_not_read"):
+                endpoint = await kit.post("/endpoints", {"behaviour": behaviour}, status=201)
+                url = endpoint["url"].replace(running.info.http_url, getattr(running.info, f"{scheme}_url"))
+                try:
+                    async with session.post(url, data={"a": "b"}, ssl=False) as response:
+                        answers.append((response.status, await response.text()))
+                except aiohttp.ClientError as error:
+                    answers.append(type(error).__mro__)
+        return answers
+
+    refused, cut, hasty = uvloop.run(met())
+    assert aiohttp.ClientConnectionError in refused
+    assert aiohttp.ClientPayloadError in cut
+    assert hasty == (200, "")
 
 
 async def test_a_message_is_delivered_after_the_endpoint_has_failed(kit: Kit) -> None:

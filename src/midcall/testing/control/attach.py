@@ -23,7 +23,7 @@ class Control:
     def __init__(self, app: App, town: Town) -> None:
         self.everybody = Everybody(app, town)
         self._app = app
-        edge = Edge(app.web.router, app.accounts, self.story)
+        self.edge = edge = Edge(app.web.router, app.accounts, self.story)
         PeopleRoutes(self.everybody, app, edge).add()
         self._endpoints = Endpoints(self.everybody, app, edge)
         self._endpoints.add()

@@ -68,6 +68,11 @@ class Edge:
         self._story = story
         self._in_flight: Counter[AccountSid] = Counter()
 
+    @property
+    def under_way(self) -> int:
+        """Requests that have not been answered yet."""
+        return self._in_flight.total()
+
     def add(
         self,
         method: Literal["GET", "POST", "PUT", "DELETE"],

@@ -5,7 +5,6 @@ Their addresses cannot be guessed; whoever knows one can do no more than add a r
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 from collections.abc import Sequence
@@ -239,7 +238,7 @@ async def _answer(request: web.Request, endpoint: Endpoint, behaviour: Behaviour
 def _cut(request: web.Request, written: bytes) -> web.Response:
     """Write some bytes past the HTTP server and end the connection; nobody reads the answer that is returned."""
     transport = request.transport
-    if isinstance(transport, asyncio.Transport):
+    if transport is not None:
         if written:
             transport.write(written)
             transport.close()

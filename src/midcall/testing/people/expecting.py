@@ -140,8 +140,9 @@ async def says_nothing_for(call: PersonCall, wanted: Quiet, lasts_s: float) -> N
     before = call.said_count
     if call.is_audible:
         raise Unfulfilled(f"{call.person} is speaking already", expected="silence", call_sid=call.sid)
-    said = await call.bell.until(lambda: call.said_count > before or None, lasts_s)
-    if said:
+    await call.bell.until(lambda: call.said_count > before or call.gone or None, lasts_s)
+    _must_be_there(call)
+    if call.said_count > before:
         raise Unfulfilled(
             f"{call.person} said something within {spoken(lasts_s)}: {call.said[-1]}",
             expected="silence",
@@ -161,13 +162,14 @@ async def hears_nothing_for(call: PersonCall, wanted: Quiet, lasts_s: float) -> 
         noise.add_done_callback(lambda _: call.bell.ring())
     try:
         heard = await call.bell.until(
-            lambda: call.heard_count > before or (noise is not None and noise.done()) or None, lasts_s
+            lambda: call.heard_count > before or call.gone or (noise is not None and noise.done()) or None, lasts_s
         )
     finally:
         if noise is not None:
             noise.cancel()
         if remote is not None:
             remote.remove(meter)
+    _must_be_there(call)
     if heard:
         what = call.last_heard if call.heard_count > before else "sound"
         raise Unfulfilled(
@@ -201,10 +203,14 @@ async def _until(
     looked = await call.bell.until(look, timeout_s)
     if looked is not None and looked[0] is not None:
         return looked[0]
-    if call.gone:
-        raise WrongState(f"{call.person} was deleted while {what} was expected")
+    _must_be_there(call)
     why = f"did not come within {spoken(timeout_s)}" if looked is None else "did not come before the call ended"
     raise Unfulfilled(f"{call.person}: {what} {why}", expected=expected, seen=seen(), call_sid=call.sid)
+
+
+def _must_be_there(call: PersonCall) -> None:
+    if call.gone:
+        raise WrongState(f"{call.person} was deleted meanwhile")
 
 
 def _story(call: PersonCall) -> list[str]:
