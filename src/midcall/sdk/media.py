@@ -6,7 +6,6 @@ Imported only by devices that have media, because aiortc takes a while to import
 from __future__ import annotations
 
 import asyncio
-import fractions
 import logging
 import re
 from array import array
@@ -33,57 +32,23 @@ from av import AudioFrame, AudioResampler
 from midcall.core.client import IceState
 from midcall.core.loudness import Analyser
 from midcall.core.quality import Counters
-from midcall.sdk.audio import FRAME_S, LocalStream, RemoteStream
+from midcall.sdk.audio import TELEPHONE_RATE, LocalStream, RemoteStream
 from midcall.sdk.clock import utc_now
 from midcall.sdk.digits import OUR_EVENTS, Digits, events_of, let_hear, with_events
 from midcall.sdk.ice import PATIENCE, Patience
 from midcall.sdk.monitor import Look
 from midcall.sdk.options import RtcConfiguration
 from midcall.sdk.restart import Restarts
+from midcall.sdk.voice import Voice
 
 log = logging.getLogger("midcall.sdk.media")
 
 DIRECT: Final = RtcConfiguration()
+OPUS_RATE: Final = 48_000
 _CANDIDATES: Final = re.compile(r"^a=(candidate:|end-of-candidates).*\r\n", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"^c=IN IP[46] [^\r\n]+", re.MULTILINE)
 _OPUS: Final = re.compile(r"^a=rtpmap:(\d+) opus/48000/2(?=\r\n)", re.MULTILINE)
 _PORT: Final = re.compile(r"^m=audio \d+ ", re.MULTILINE)
-
-
-class _Voice(MediaStreamTrack):
-    """Reads the local stream in real time."""
-
-    kind = "audio"
-
-    def __init__(self, stream: LocalStream) -> None:
-        super().__init__()
-        self._stream = stream
-        self.newest: tuple[bytes, int] | None = None  # what was sent last, native byte order, and its rate
-        self._started: float | None = None
-        self._sent = 0
-
-    async def recv(self) -> AudioFrame:
-        if self.readyState != "live":
-            raise MediaStreamError
-        await self._wait_for_turn()
-        self.newest = data, rate = await self._stream.read()
-        frame = AudioFrame(format="s16", layout="mono", samples=len(data) // 2)
-        frame.planes[0].update(data.ljust(frame.planes[0].buffer_size, b"\0"))
-        frame.sample_rate = rate
-        frame.time_base = fractions.Fraction(1, rate)
-        frame.pts = round(self._sent * FRAME_S * rate)
-        self._sent += 1
-        return frame
-
-    async def _wait_for_turn(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._started is None:
-            self._started = now
-        wait = self._started + self._sent * FRAME_S - now
-        if wait < -1.0:  # the process slept: go on from here instead of catching up in a burst
-            self._started -= wait
-        elif wait > 0:
-            await asyncio.sleep(wait)
 
 
 class MediaPeer:
@@ -122,7 +87,7 @@ class MediaPeer:
         self._negotiated = False
         self._current = ""
         self._local = local
-        self._voice = _Voice(local)
+        self._voice = Voice(local, codec_rate=self._codec_rate)
         self._heard: AudioFrame | None = None
         self._analysers = Analyser(), Analyser()
         self._sender = self._connection.addTrack(self._voice)
@@ -144,6 +109,9 @@ class MediaPeer:
         """The codec we send, spelled as in statistics (`PCMU`, `opus`); None before it is negotiated."""
         codecs: list[Any] = self._connection.getTransceivers()[0]._codecs
         return codecs[0].mimeType.partition("/")[2] if codecs and self._negotiated else None
+
+    def _codec_rate(self) -> int:
+        return TELEPHONE_RATE if (self.codec() or "").upper() == "PCMU" else OPUS_RATE
 
     def look(self) -> Look:
         """How loud it is; a direction without sound since the last look is silent."""
