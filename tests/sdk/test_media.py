@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import pytest
 
 from midcall.core.client import IceState
 from midcall.sdk import Tone
+from midcall.sdk.ice import Agent
 from midcall.wire import signal
 from support.media_sessions import HASTE
 from support.scripted_server import CALL
@@ -121,3 +123,27 @@ async def test_a_source_can_be_replaced_while_it_is_heard(person):
     await callee.hears(440)
     caller.voice.play(Tone(880))
     await callee.hears(880)
+
+
+@pytest.mark.parametrize("leave", ["close", "cancel"])
+async def test_a_session_that_ends_while_it_opens_sockets_leaves_none_open(person, leave, recwarn, monkeypatch):
+    begun = asyncio.Event()
+    gather = Agent.get_component_candidates
+
+    async def gather_and_tell(self, *args, **options):
+        begun.set()
+        return await gather(self, *args, **options)
+
+    monkeypatch.setattr(Agent, "get_component_candidates", gather_and_tell)
+    one = person(440)
+    agent = one.peer._restarts._path._agent
+    offering = asyncio.create_task(one.peer.offer())
+    await begun.wait()
+    if leave == "cancel":
+        offering.cancel()
+    await one.peer.close()
+    await asyncio.gather(offering, return_exceptions=True)
+    assert agent._gathering.done()
+    assert agent._protocols == []
+    gc.collect()
+    assert not [warning for warning in recwarn if "unclosed" in str(warning.message)]

@@ -87,7 +87,14 @@ class Agent(Connection):
         self._patience = patience
         self._dscp = dscp
         self._tell = tell
+        self._gathering: asyncio.Task[None] | None = None
         self.is_trying = False
+
+    async def gather_candidates(self) -> None:
+        """Goes on when whoever asked is cancelled: aioice would lose the sockets that it has opened by then."""
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().create_task(super().gather_candidates())
+        await asyncio.shield(self._gathering)
 
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         """aioice leaves 127.0.0.1 out, but there the server may be, and without a network there is nothing else."""
@@ -128,7 +135,10 @@ class Agent(Connection):
         return True
 
     async def close(self) -> None:
-        """aioice would try for a minute to give back what a relay that is out of reach keeps for us."""
+        """aioice would leave open what is being opened, and try for a minute to give back what a relay that is out of
+        reach keeps for us."""
+        if self._gathering is not None:
+            await asyncio.wait([self._gathering])
         closing = asyncio.ensure_future(super().close())
         while not (await asyncio.wait([closing], timeout=FAREWELL_S))[0]:
             for protocol in self._protocols:
@@ -301,7 +311,6 @@ class Path:
         self._start_waiting()
         await agent.gather_candidates()
         if self._next is not agent or self.closed.is_set():
-            await agent.close()  # once more: it has opened sockets since
             raise ConnectionError("closed, or replaced by another restart")
         if not agent.local_candidates:
             raise ConnectionError("there is no address to send media from")
