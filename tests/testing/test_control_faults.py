@@ -46,6 +46,18 @@ async def test_messages_change_places(kit: Kit) -> None:
     assert await got(kit, placed, 3) == [2, 1, 3]
 
 
+async def test_nothing_is_lost_when_all_messages_of_a_client_are_to_change_places(kit: Kit) -> None:
+    placed, _, sid = await talk(kit)
+    made = await kit.post("/endpoints", {"name": "messages"}, status=201)
+    await kit.rest("POST", f"/Calls/{sid}/UserDefinedMessageSubscriptions.json", {"Callback": made["url"]})
+    fault = {"direction": "from_client", "type": "message", "fault": "reorder", "times": None, "by": "1m"}
+    await kit.ask("PUT", "/clients/alice/faults", [fault])
+    for content in ("1", "2", "3", "4"):
+        await kit.post(f"{placed}/send_message", {"content": content, "wait": False})
+    contents = [(await kit.post("/endpoints/messages/expect"))["fields"]["Content"] for _ in range(4)]
+    assert contents == ["2", "1", "4", "3"]
+
+
 async def test_a_message_that_is_alone_is_not_kept_for_ever(kit: Kit) -> None:
     placed, _, sid = await talk(kit)
     for direction in ("to_client", "from_client"):

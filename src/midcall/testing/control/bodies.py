@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -93,4 +93,3 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     expected: Any = None
     seen: Sequence[Any] | None = None
     timeline: str | None = None
-    detail: Mapping[str, Any] | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from midcall.core import errors
 from midcall.core.errors import Refused
@@ -167,6 +167,3 @@ async def _body(request: web.Request, kind: Any) -> Any:
 def plain(path: str) -> str:
     """A route's path with names in braces, as aiohttp spells it."""
     return re.sub(r"{(\w+)}", r"{\1:[^/]+}", path)
-
-
-__all__ = ["BASE", "Asked", "Edge", "Handler", "hdrs", "plain"]

@@ -22,7 +22,6 @@ from midcall.testing.people.everybody import Everybody
 from midcall.testing.people.journal import Journal
 from midcall.testing.people.problems import TooMany, Unfulfilled, Unknown, Unusable, WrongState
 from midcall.testing.people.recording import (
-    Answer,
     Behaviour,
     Endpoint,
     RequestView,
@@ -262,6 +261,3 @@ def _change(endpoint: Endpoint, form: EndpointForm) -> None:
     if behaviour is not msgspec.UNSET:
         endpoint.behaviour = behaviour_of(behaviour)
     endpoint.answer = answer
-
-
-__all__ = ["Answer", "Endpoints"]

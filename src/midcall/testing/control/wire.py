@@ -152,16 +152,15 @@ class Wire:
         if self.kept_away is not None:
             return
         faults = self._wires.faults_of(self.client)
-        found = None if faults is None else faults.next("from_client", type_)
-        if found is not None and found[0] == "delay":
-            await asyncio.sleep(found[1])
-        if found is None or found[0] == "delay":
-            self._arrived.append(text)
-        elif found[0] == "double":
-            self._arrived.extend((text, text))
-        elif found[0] == "reorder" and self._held is None:
-            self._held = text, asyncio.get_running_loop().time() + found[1]
+        what, by_s = (None if faults is None else faults.next("from_client", type_)) or (None, 0.0)
+        if what == "drop":
             return
+        if what == "delay":
+            await asyncio.sleep(by_s)
+        if what == "reorder" and self._held is None:
+            self._held = text, asyncio.get_running_loop().time() + by_s
+            return
+        self._arrived.extend((text, text) if what == "double" else (text,))
         if self._held is not None and type_ != HEARTBEAT:
             self._arrived.append(self._held[0])
             self._held = None
