@@ -74,6 +74,29 @@ async def test_digits_that_are_pressed_are_heard(start_kit: StartKit) -> None:
     await kit.post(f"{came}/expect_digits", {"digits": "1590#"})
 
 
+async def test_a_phone_has_real_media_too(start_kit: StartKit) -> None:
+    kit = await start_kit("aiortc", media_workers=0)
+    await kit.person("alice")
+    await kit.person("dan", number="+14155550123", on_call=[{"answer": {}}, {"speak": {"tone_hz": 500}}])
+    placed = await kit.call("alice", "+14155550123")
+    await kit.post(f"{placed}/expect", {"status": "open"})
+    await kit.post(f"{placed}/expect_sound", {"tone_hz": 500})
+    await kit.post(f"{placed}/send_digits", {"digits": "9"})
+    await kit.post("/people/dan/calls/current/expect_digits", {"digits": "9"})
+
+
+async def test_people_without_media_speak_labels_on_a_server_with_media(start_kit: StartKit) -> None:
+    kit = await start_kit("aiortc", media_workers=0)
+    for name in ("alice", "bob"):
+        assert (await kit.person(name, media="none"))["media"] == "none"
+    placed, came = await kit.talk("alice", "bob")
+    await kit.post(f"{came}/speak", {"label": "hello"})
+    await kit.post(f"{placed}/expect_sound", {"label": "hello"})
+    await kit.post(f"{placed}/send_digits", {"digits": "12"})
+    await kit.post(f"{came}/expect_digits", {"digits": "12"})
+    await kit.post(f"{came}/hears_nothing_for", {"for": "20ms"})
+
+
 async def test_dtmf_tones_are_decoded(start_kit: StartKit) -> None:
     kit = await start_kit("aiortc", media_workers=0)
     for name in ("alice", "bob"):
