@@ -10,7 +10,7 @@ from midcall.sdk import Device, InvalidArgumentError, InvalidStateError, VoiceEr
 from midcall.sdk.edges import addresses
 from midcall.sdk.options import Options
 from midcall.wire import signal
-from support.scripted_server import CALL, OTHER, rung
+from support.scripted_server import CALL, OTHER, opened, rung
 
 
 async def test_a_device_registers_and_tells_its_states(server, make_device):
@@ -57,6 +57,19 @@ async def test_a_lost_socket_is_replaced_and_registered_again(server, registered
     await gone
     await (await server.connection()).registered()
     await again
+
+
+async def test_a_loss_is_told_as_an_error_then_to_calls_then_to_the_registration(registered):
+    device, connection = await registered()
+    call = await opened(device, connection)
+    told = []
+    device.on("error", lambda error: told.append((error.code, device.state)))
+    call.on("reconnecting", lambda error: told.append((error.code, device.state)))
+    gone = device.wait_for("unregistered", timeout=5)
+    device.on("unregistered", lambda: told.append(("unregistered", device.edge)))
+    connection.cut()
+    await gone
+    assert told == [(31005, "registered"), (53001, "registered"), ("unregistered", None)]
 
 
 async def test_an_orderly_close_is_no_error(server, registered):

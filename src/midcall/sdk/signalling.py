@@ -200,14 +200,15 @@ class Signalling:
         self._without_socket(VoiceError(31005, lost.reason, lost.error) if lost.is_error else None)
 
     def _without_socket(self, error: VoiceError | None = None) -> None:
+        """The order is the browser SDK's: the error, then what it means to calls, then to the registration."""
         self._stop_timers()
-        self.edge = None
-        self._register(registration.StreamLost())
-        self._resolve("unregistered")
         if error is not None:
             self._owner.failed(error)
         self._calls.tell_all(core.SignallingLost())
         self._calls.abandon(closed_only=True)
+        self.edge = None
+        self._register(registration.StreamLost())
+        self._resolve("unregistered")
 
     def _on_frame(self, frame: signal.ServerFrame) -> None:
         match frame:
