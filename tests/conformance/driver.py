@@ -187,6 +187,13 @@ class Device(Protocol):
         """What happened, for people."""
 
 
+class Preflight(Protocol):
+    """A test of the way to the server."""
+
+    async def stop(self) -> None: ...
+    async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event: ...
+
+
 def names(events: Sequence[Event], *, without: Sequence[str] = ()) -> list[str]:
     """Of events, in order; those about the quality of media depend on the moment, so they are left out."""
     unsteady = {"audio", "sample", "warning", "warning-cleared", *without}

@@ -29,6 +29,7 @@ from conformance.driver import (
     newest,
 )
 
+REGISTER_S: Final = 30
 DEAD_EDGE: Final = "tokyo"
 """Its host leads to a port where nobody listens."""
 
@@ -111,7 +112,8 @@ class BrowserDevice:
         return outcome.get("value")
 
     async def register(self) -> None:
-        await self.do("register")
+        async with asyncio.timeout(REGISTER_S):
+            await self.do("register")
 
     async def unregister(self) -> None:
         await self.do("unregister")
@@ -266,8 +268,30 @@ class BrowserCall:
         return await self.device.wait_for(name, call=self.number, count=count, timeout=timeout)
 
 
+class BrowserPreflight:
+    """A PreflightTest in a page."""
+
+    def __init__(self, device: BrowserDevice) -> None:
+        self._device = device
+
+    @classmethod
+    async def open(cls, phone: Phone, name: str, token: str, host: str) -> BrowserPreflight:
+        device = BrowserDevice(phone, name)
+        await device.do("preflight", token, host, {})
+        return cls(device)
+
+    async def stop(self) -> None:
+        await self._device.do("stopPreflight")
+
+    async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event:
+        return await self._device.wait_for(f"preflight: {name}", count=count, timeout=timeout)
+
+
 def _spelled(options: dict[str, Any]) -> dict[str, Any]:
-    return {camel(name): value for name, value in options.items()}
+    given = dict(options)
+    if servers := given.pop("ice_servers", None):
+        given["rtc_configuration"] = {"iceServers": servers}
+    return {camel(name): value for name, value in given.items()}
 
 
 def _event(kept: phones.Event) -> Event:

@@ -27,7 +27,30 @@ from midcall import sdk
 from midcall.sdk.errors import NAMES
 
 VOLUMES_KEPT = 100
+REGISTER_S = 30
 FULL_SCALE = 32768
+
+
+def plain(value: Any) -> Any:
+    """A value of the SDK in JavaScript's shape."""
+    match value:
+        case sdk.VoiceError():
+            return {"name": value.name, "code": value.code, "message": value.message}
+        case Enum():
+            return camel(str(value.value))
+        case Mapping():
+            return {key: plain(each) for key, each in value.items()}
+        case tuple() | list() | deque():
+            return [plain(each) for each in value]
+        case sdk.WarningData():  # it names a field of a sample
+            return _fields(value) | {"name": camel(value.name)}
+        case _ if dataclasses.is_dataclass(value):
+            return _fields(value)
+    return value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {camel(each.name): plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
 
 
 class PythonDevice:
@@ -75,30 +98,12 @@ class PythonDevice:
                 return "device"
             case sdk.Call():
                 return {"call": self.calls.index(value)}
-            case sdk.VoiceError():
-                return {"name": value.name, "code": value.code, "message": value.message}
-            case Enum():
-                return camel(str(value.value))
-            case Mapping():
-                return {key: self._plain(each) for key, each in value.items()}
-            case tuple() | list():
-                return [self._plain(each) for each in value]
-            case sdk.WarningData():  # it names a field of a sample
-                fields = {
-                    camel(each.name): self._plain(getattr(value, each.name)) for each in dataclasses.fields(value)
-                }
-                return fields | {"name": camel(value.name)}
-            case _ if dataclasses.is_dataclass(value):
-                fields = dataclasses.fields(value)
-                return {camel(each.name): self._plain(getattr(value, each.name)) for each in fields}
-        return value
-
-    def _fields(self, value: Any) -> dict[str, Any]:
-        return {camel(each.name): self._plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        return plain(value)
 
     async def register(self) -> None:
         with _thrown():
-            await self.device.register()
+            async with asyncio.timeout(REGISTER_S):
+                await self.device.register()
 
     async def unregister(self) -> None:
         with _thrown():
@@ -110,7 +115,7 @@ class PythonDevice:
 
     async def connect(self, *, params: dict[str, Any] | None = None, **options: Any) -> PythonCall:
         with _thrown():
-            return self._adopt(await self.device.connect(params=params, **options))
+            return self._adopt(await self.device.connect(params=params, **_with_ice_servers(options)))
 
     async def incoming(self, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> PythonCall:
         event = await self.wait_for("incoming", count=count, timeout=timeout)
@@ -196,7 +201,7 @@ class PythonCall:
 
     async def accept(self, **options: Any) -> None:
         with _thrown():
-            self.call.accept(**options)
+            self.call.accept(**_with_ice_servers(options))
 
     async def reject(self) -> None:
         with _thrown():
@@ -278,6 +283,44 @@ class PythonCall:
 
     async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event:
         return await self.device.wait_for(name, call=self.number, count=count, timeout=timeout)
+
+
+class PythonPreflight:
+    """A `midcall.sdk.PreflightTest`."""
+
+    def __init__(self, test: sdk.PreflightTest) -> None:
+        self.test = test
+        self.kept: list[Event] = []
+        self._more = asyncio.Event()
+        for event in test.EVENTS:
+            test.on(event, lambda *args, event=event: self._keep(event, args))
+
+    def _keep(self, name: str, args: tuple[Any, ...]) -> None:
+        self.kept.append(Event(None, name, tuple(plain(arg) for arg in args)))
+        self._more.set()
+
+    async def stop(self) -> None:
+        self.test.stop()
+
+    async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event:
+        def found() -> list[Event]:
+            return [event for event in self.kept if event.name == name]
+
+        try:
+            async with asyncio.timeout(timeout):
+                while len(found()) < count:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise Missed(f"no {name} within {timeout:g} s: {[event.name for event in self.kept]}") from None
+        return found()[count - 1]
+
+
+def _with_ice_servers(options: dict[str, Any]) -> dict[str, Any]:
+    given = dict(options)
+    if servers := given.pop("ice_servers", None):
+        given["rtc_configuration"] = sdk.RtcConfiguration(ice_servers=servers)
+    return given
 
 
 class _Ear:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from cables import Cable, MediaCable
 from customers import Customer, Hook
 from servers import Server
 
-from conformance.driver import EVENT_TIMEOUT_S, Call, Device, Kind
-from conformance.on_browser import BrowserDevice, Pages
-from conformance.on_python import PythonDevice
+from conformance.driver import EVENT_TIMEOUT_S, Call, Device, Kind, Preflight
+from conformance.on_browser import BrowserDevice, BrowserPreflight, Pages
+from conformance.on_python import PythonDevice, PythonPreflight
 from conformance.relay import Relay
+from midcall import sdk
+from midcall.sdk import conduct
 from midcall.sdk.transport import tls_context
 
 MESSAGES_PER_SECOND: Final = 60
@@ -95,7 +98,7 @@ class Stage:
         who: str = "me",
         *,
         token: Any = None,
-        host: str | None = None,
+        host: str | Sequence[str] | None = None,
         cable: Cable | None = None,
         media: MediaCable | None = None,
         register: bool = False,
@@ -104,17 +107,19 @@ class Stage:
         """A device of that kind with an identity that nobody else has; `token` overrules it."""
         name = f"{who}-{next(_people)}"
         token = self.customer.token(name) if token is None else token
-        host = f"localhost:{cable.port}" if cable is not None else host or self.host
+        at: Any = f"localhost:{cable.port}" if cable is not None else host or self.host
+        if "edge" in options:  # which is looked at only when no host is named
+            at = None
         made: Device
         if kind is Kind.BROWSER:
             phone = await self.house.pages.take(media=media)
             self._stack.push_async_callback(self.house.pages.give_back, phone, fit=media is None)
-            made = await BrowserDevice.open(phone, name, token, host, options)
+            made = await BrowserDevice.open(phone, name, token, at, options)
         else:
-            where: dict[str, Any] = {"host": host}
+            where: dict[str, Any] = {"host": at}
             tls = tls_context(self.customer.credentials.ca_file)
             if media is not None:
-                relay = await self._stack.enter_async_context(Relay(f"wss://{host}/signal", tls, media))
+                relay = await self._stack.enter_async_context(Relay(f"wss://{at}/signal", tls, media))
                 where, tls = {"url": relay.url}, None
             made = PythonDevice(name, kind, token, tls, **where, **options)
             self._stack.push_async_callback(made.device.destroy)
@@ -182,6 +187,47 @@ class Stage:
             url = self.url(f"/IncomingPhoneNumbers/{made.sid}.json")
             await customer.rest(lambda rest: rest.request("POST", url, data={"StirStatus": stir_status}))
         return str(made.phone_number)
+
+    async def preflight(self, kind: Kind, *, token: str | None = None) -> tuple[Preflight, str]:
+        """A preflight test, and the identity it calls from; the application answers with an echo."""
+        name = f"preflight-{next(_people)}"
+        token = self.customer.token(name) if token is None else token
+        self.customer.twiml[f"client:{name}"] = "<Response><Echo/></Response>"
+        if kind is Kind.BROWSER:
+            phone = await self.house.pages.take()
+            self._stack.push_async_callback(self.house.pages.give_back, phone, fit=True)
+            return await BrowserPreflight.open(phone, name, token, self.host), name
+        ca_file = self.customer.credentials.ca_file
+        test = await self._stack.enter_async_context(
+            sdk.Device.run_preflight(token, host=self.host, ca_file=ca_file, audio_source=lambda: sdk.Tone(440))
+        )
+        return PythonPreflight(test), name
+
+    @contextmanager
+    def vendors_hosts(self, kind: Kind) -> Iterator[None]:
+        """Inside, the client finds the vendor's hosts at the server: the browser always does, others by a proxy."""
+        if kind is Kind.BROWSER:
+            yield
+            return
+        proxy = self.customer.credentials.http_url
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("HTTPS_PROXY", "https_proxy"):
+                patch.setenv(name, proxy)
+            yield
+
+    @contextmanager
+    def short_of_patience(self) -> Iterator[None]:
+        """Inside, `midcall.sdk` gives up at the first restart of ICE that fails, instead of after 30 s."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(conduct, "RESTARTS_S", 1.0)
+            yield
+
+    @staticmethod
+    async def lose_patience(device: Device) -> None:
+        """A browser does so when its clock says that 30 s are over."""
+        if isinstance(device, BrowserDevice):
+            hurry = "() => { const now = Date.now; Date.now = () => now() + 31_000; }"
+            await device.phone.page.evaluate(hurry)
 
     async def person(self, who: str = "them", *, sound: bool = False, **options: Any) -> Device:
         """A registered counterpart; with sound it says a tone of 440 Hz, otherwise it has no media at all."""

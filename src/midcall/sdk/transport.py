@@ -216,9 +216,11 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(), trust_env=self._use_proxies, auto_decompress=False
             )
+        # The environment names proxies for https; aiohttp would look for one for wss, which nobody sets.
+        address = self._address.replace("wss:", "https:", 1) if self._use_proxies else self._address
         async with asyncio.timeout(CONNECT_S):
             return await self._session.ws_connect(
-                self._address,
+                address,
                 ssl=self._tls if self._tls is not None else True,
                 max_msg_size=MAX_FRAME,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
