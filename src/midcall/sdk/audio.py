@@ -40,7 +40,10 @@ class AudioSource(Protocol):
     rate: int
 
     async def read(self) -> bytes:
-        """The next 20 ms, native byte order; shorter or empty at the end, which is then followed by silence."""
+        """The next 20 ms, native byte order; shorter or empty at the end, which is then followed by silence.
+
+        May take its time: until it returns there is silence. What it raises is logged, and ends this source.
+        """
 
 
 class AudioSink(Protocol):

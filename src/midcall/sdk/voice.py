@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import logging
 from collections.abc import Callable
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
-from midcall.sdk.audio import FRAME_S, LocalStream
+from midcall.sdk.audio import FRAME_S, AudioSource, LocalStream, Silence
+
+log = logging.getLogger("midcall.sdk.media")
 
 
 class Voice(MediaStreamTrack):
@@ -36,6 +39,8 @@ class Voice(MediaStreamTrack):
         self._resampler: AudioResampler | None = None
         self._resampled_rate = 0
         self._held = bytearray()
+        self._reading: asyncio.Task[tuple[bytes, int]] | None = None
+        self._asked: AudioSource | None = None
 
     async def recv(self) -> AudioFrame:
         """The next 20 ms."""
@@ -43,7 +48,7 @@ class Voice(MediaStreamTrack):
             raise MediaStreamError
         await self._wait_for_turn()
         self._rate = self._rate or self._codec_rate()
-        self.newest = data, rate = await self._stream.read()
+        self.newest = data, rate = await self._read()
         if rate != self._rate:
             data = self._converted(data, rate)
         frame = _frame(data, self._rate)
@@ -51,6 +56,37 @@ class Voice(MediaStreamTrack):
         frame.pts = round(self._sent * FRAME_S * self._rate)
         self._sent += 1
         return frame
+
+    def stop(self) -> None:
+        """End it, and wait for no source any more."""
+        super().stop()
+        self._forget_reading()
+
+    async def _read(self) -> tuple[bytes, int]:
+        """20 ms of the source; silence while it has none, as a browser's track has, and after it has failed."""
+        source = self._stream.source
+        if self._asked is not source:  # a source that is waited for may be replaced
+            self._forget_reading()
+        if self._reading is None:
+            self._asked = source
+            self._reading = asyncio.get_running_loop().create_task(self._stream.read())
+        await asyncio.wait([self._reading], timeout=FRAME_S)
+        if not self._reading.done():
+            return bytes(round(source.rate * FRAME_S) * 2), source.rate
+        reading, self._reading = self._reading, None
+        try:
+            return reading.result()
+        except Exception:
+            log.exception("an audio source failed; there is silence until another one is played")
+            silence = Silence(rate=source.rate)
+            if self._stream.source is source:
+                self._stream.play(silence)
+            return await silence.read(), source.rate
+
+    def _forget_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _converted(self, data: bytes, rate: int) -> bytes:
         """20 ms at our rate. The first piece of a source begins with the silence that its resampler holds back."""
