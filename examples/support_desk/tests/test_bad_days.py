@@ -30,6 +30,22 @@ async def test_an_answer_that_comes_too_late_makes_a_repeat_that_nobody_sees(
     assert len(set(asked)) == 1, "by which the desk tells a repeat"
 
 
+async def test_a_repeat_stands_once_on_the_card_of_the_next_agent(
+    desk: OpenDesk, alice: Person, bob: Person, carol: Person
+) -> None:
+    call = await alice.call("desk")
+    first = await bob.incoming()
+    await call.expect(status="ringing")
+    desk.served.behaves({"late": "16s", "times": 1}, path="/messages")
+    await call.send_message({"type": "page", "path": "/checkout"})
+    await call.hears_nothing_for("30s")
+    await first.reject()
+
+    card = await (await carol.incoming()).expect_message({"type": "customer"})
+    assert len(desk.served.requests("/messages")) == 2
+    assert card.content["said"] == [{"type": "page", "path": "/checkout"}]
+
+
 async def test_an_answer_that_breaks_off_after_its_200_is_an_answer(desk: OpenDesk, alice: Person, bob: Person) -> None:
     await talk(alice, bob)
     desk.served.behaves("closes_before_body", path="/messages")

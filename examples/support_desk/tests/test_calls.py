@@ -160,6 +160,20 @@ async def test_agents_who_are_rung_together_stop_when_one_answers(
     await call.expect_message({"type": "agent", "name": "carol"})
 
 
+async def test_agents_who_were_rung_in_vain_are_free_for_the_next_customer(
+    open_desk: OpenADesk, alice: Person, bob: Person, carol: Person, switchboard: Switchboard
+) -> None:
+    await open_desk("bob, carol", ring="together")
+    call = await alice.call("desk")
+    await (await bob.incoming()).accept()
+    await call.expect_message({"type": "agent", "name": "bob"})
+    await (await carol.incoming()).expect("cancel")
+
+    dave = await switchboard.person("dave")
+    await dave.call("desk")
+    assert (await carol.incoming(timeout="1s")).from_ == "client:dave"
+
+
 async def test_one_rejection_ends_the_ring_of_all_only_for_who_rejected(
     open_desk: OpenADesk, alice: Person, bob: Person, carol: Person
 ) -> None:
