@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import queue
 import sys
 import threading
 import time
@@ -116,6 +117,45 @@ def test_a_thread_that_waits_for_the_loop_does_not_hold_up_the_clock() -> None:
         return await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(later(), loop).result())
 
     assert run(main()) == 3_600
+
+
+@pytest.mark.parametrize("how", ["event", "condition", "queue", "join"])
+def test_a_thread_that_waits_in_one_of_these_ways_lets_the_clock_go_on(how: str) -> None:
+    def work(go_on: threading.Event) -> None:
+        assert go_on.wait(10)
+        sum(range(3_000_000))
+
+    def wait(done: threading.Event, answers: queue.Queue[int], worker: threading.Thread) -> None:
+        if how == "event":
+            assert done.wait(10)
+        elif how == "condition":
+            with done._cond:
+                assert done._cond.wait_for(done.is_set, 10)
+        elif how == "queue":
+            answers.get(timeout=10)
+        else:
+            worker.join()
+
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        go_on, done, answers = threading.Event(), threading.Event(), queue.Queue[int]()
+        loop.call_later(3_600, go_on.set)  # virtual time has to pass before anything happens
+
+        def working() -> None:
+            work(go_on)
+            answers.put(1)
+            done.set()
+
+        worker = threading.Thread(target=working)
+        worker.start()
+        waiting = asyncio.ensure_future(asyncio.to_thread(wait, done, answers, worker))
+        await asyncio.sleep(3_600)
+        with loop.standing_clock():  # the worker is no thread of the loop's
+            await waiting
+        worker.join()
+        return loop.time(), time.time()
+
+    assert run(main()) == (3_600, START + 3_600)
 
 
 def test_when_everybody_waits_and_nothing_is_scheduled_the_loop_says_who_waits_where() -> None:

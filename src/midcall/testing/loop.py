@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-from midcall.testing.loop_diagnosis import EverybodyWaits, describe_tasks, describe_threads, only_waits
+from midcall.testing.loop_diagnosis import EverybodyWaits, describe_tasks, describe_threads
 from midcall.testing.loop_patches import patched
+from midcall.testing.loop_threads import only_waits
 from midcall.testing.loop_wall import Wall
 from midcall.testing.network import Network, NetworkLoop
 from midcall.testing.network_threads import Doors, calling_from

@@ -14,11 +14,6 @@ _NUMBERED: Final = re.compile(r"Task-\d+")
 _INSTALLED: Final = re.compile(r".*/(site-packages|lib/python3\.\d+)/")
 SHOWN_TASKS: Final = 20
 SHOWN_FRAMES: Final = 3
-_WAITING_FILES: Final = ("/threading.py", "/queue.py", "/concurrent/futures/_base.py", "/concurrent/futures/thread.py")
-_WAITING_CALLS: Final = frozenset(
-    {"wait", "wait_for", "acquire", "join", "_wait_for_tstate_lock", "get", "put", "result"}
-)
-"""Where a Python thread is while it waits for a lock, a queue or a future."""
 
 
 class EverybodyWaits(AssertionError):
@@ -84,28 +79,3 @@ def _stack(frame: FrameType | None) -> str:
         places.append(_place(frame))
         frame = frame.f_back
     return " < ".join(places)
-
-
-def only_waits(ident: int, bridged: frozenset[int]) -> bool:
-    """Whether a thread does nothing but wait for a lock, a queue, a future, or an answer of the virtual network.
-
-    Args:
-        ident: of the thread.
-        bridged: ports of loopback at which threads reach the virtual network.
-    """
-    frame = sys._current_frames().get(ident)
-    if frame is None:
-        return False
-    name = frame.f_code.co_filename
-    if name.endswith(_WAITING_FILES):
-        return frame.f_code.co_name in _WAITING_CALLS
-    return name.endswith(("/socket.py", "/ssl.py")) and _peer_port(frame.f_locals.get("self")) in bridged
-
-
-def _peer_port(reading: Any) -> int | None:
-    """Where a socket, or the file made of it, leads."""
-    socket = getattr(reading, "_sock", reading)
-    try:
-        return int(socket.getpeername()[1])
-    except (AttributeError, OSError, TypeError, ValueError, IndexError):
-        return None
