@@ -16,6 +16,7 @@ from midcall.core.effects import (
     LegEffect,
     Note,
     OfferMedia,
+    PlayDigits,
     RaiseAlert,
     Report,
     ShowAnswer,
@@ -209,6 +210,14 @@ def test_it_rings_as_long_as_rest_asked_for() -> None:
     world, sid = rung()
     world.advance(60)
     assert world.reports(sid)[-1] == ("completed", "no-answer", 2, 487)
+
+
+def test_a_phone_is_sent_its_digits_once_it_has_answered() -> None:
+    world, sid = rung()
+    world.leg(sid).digits = "1w2"
+    assert world.of(sid, PlayDigits) == []
+    world.tell(sid, events.Answered("bob-phone", "an answer", 30.0))
+    assert world.of(sid, PlayDigits) == [PlayDigits("1w2")]
 
 
 def test_a_device_that_registers_late_is_invited_too() -> None:

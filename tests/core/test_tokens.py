@@ -95,6 +95,20 @@ def test_a_token_that_we_mint_reads_like_one_of_the_helper_library() -> None:
     assert read(ours).application_sid == APPLICATION
 
 
+def test_a_token_that_we_mint_may_bring_parameters_of_calls() -> None:
+    ours = tokens.mint(
+        key_sid=KEY,
+        secret=SECRET,
+        account_sid=ACCOUNT,
+        now=time.time(),
+        token_id=f"{KEY}-1",
+        identity="alice",
+        application_sid=APPLICATION,
+        parameters={"plan": "gold"},
+    )
+    assert read(ours).parameters == (("plan", "gold"),)
+
+
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_the_algorithms_of_the_helper_libraries_are_accepted(algorithm: str) -> None:
     assert read(signed(payload(), algorithm=algorithm, secret="5" * 64), secret="5" * 64).identity == "alice"
