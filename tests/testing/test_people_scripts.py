@@ -16,7 +16,7 @@ async def test_a_script_plays_a_whole_call(kit: Kit) -> None:
     script = [
         {"ring": "10ms"},
         {"answer": {}},
-        {"expect_digits": {"digits": "1"}},
+        {"listen": {"digits": "1"}},
         {"speak": {"label": "sales"}},
         {"expect_message": {"content": {"bye": True}}},
         {"send_message": {"content": "bye"}},
@@ -63,6 +63,12 @@ async def test_a_script_ends_quietly_with_its_call(kit: Kit) -> None:
     await kit.post(f"{placed}/hang_up")
     ended = await kit.post("/people/bob/calls/current/expect_end")
     assert (ended["ended_by"], ended["script_error"]) == ("disconnect", None)
+
+
+def test_to_listen_for_something_is_to_expect_it() -> None:
+    steps = script_of([{"listen": "1s"}, {"listen": {"tone_hz": 440}}, {"listen": {"digits": "12"}}])
+    assert [step.name for step in steps] == ["listen", "expect_sound", "expect_digits"]
+    assert [step.wait_s for step in steps] == [1.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

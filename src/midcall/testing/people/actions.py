@@ -168,7 +168,7 @@ def seconds_of(value: Duration) -> float:
 
 
 def script_of(value: Any) -> Sequence[Step]:
-    """Read a script: a list of objects with one key each, an action or a wait.
+    """Read a script: a list of objects with one key each, an action or a wait; to listen for something is to expect it.
 
     Raises:
         Unusable: it is none; the text names the step.
@@ -186,6 +186,8 @@ def _step(number: int, value: Any) -> Step:
     key, argument = next(iter(value.items()))
     name = str(key)
     try:
+        if name == "listen" and isinstance(argument, dict):
+            name = "expect_digits" if "digits" in argument else "expect_sound"
         if name in WAITS:
             if isinstance(argument, bool) or not isinstance(argument, str | int | float):
                 raise Unusable(f'{name} takes a duration, such as "2s"')
