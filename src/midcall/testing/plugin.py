@@ -82,11 +82,21 @@ def wishes_of(config: pytest.Config, markers: list[pytest.Mark]) -> Wishes:
         raise SwitchboardUnusable(f"the media of a switchboard are 'none' or 'real', not {media!r}")
     if time == "virtual" and media == "real":
         raise SwitchboardUnusable("there are no real media in virtual time: leave out media='real', or time='virtual'")
-    seed = config.getoption("switchboard_seed")
-    settings = {**_settings_of(config), **said.get("settings", {})}
-    return Wishes(
-        time, media, said.get("seed", int(config.getini("switchboard_seed"))) if seed is None else seed, settings
-    )
+    settings = said.get("settings", {})
+    if not isinstance(settings, Mapping):
+        raise SwitchboardUnusable(
+            f"the settings of a switchboard are a dict, such as {{'resume_window': 40}}, not {settings!r}"
+        )
+    return Wishes(time, media, _seed(config, said.get("seed")), {**_settings_of(config), **settings})
+
+
+def _seed(config: pytest.Config, marked: Any) -> int:
+    said = (config.getoption("switchboard_seed"), marked, config.getini("switchboard_seed"))
+    seed = next(value for value in said if value is not None)
+    try:
+        return int(seed)
+    except (TypeError, ValueError):
+        raise SwitchboardUnusable(f"the seed of a switchboard is a number, not {seed!r}") from None
 
 
 def _settings_of(config: pytest.Config) -> dict[str, object]:

@@ -40,6 +40,14 @@ async def test_it(switchboard): ...
 @pytest.mark.switchboard(settings={"port": 8443})
 async def test_it(switchboard): ...
 """,
+    "the settings of a switchboard are a dict, such as *, not 'resume_window = 40'": """
+@pytest.mark.switchboard(settings="resume_window = 40")
+def test_it(switchboard): ...
+""",
+    "the seed of a switchboard is a number, not 'seven'": """
+@pytest.mark.switchboard(time="virtual", seed="seven")
+async def test_it(switchboard): ...
+""",
     "*SwitchboardUnusable: an ASGI application is served by uvicorn*pip install 'midcall*testing*'": """
 import sys
 
