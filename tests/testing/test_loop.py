@@ -192,6 +192,28 @@ def test_a_test_that_waits_in_vain_while_others_do_their_routine_is_ended() -> N
         run(main(), patience_s=3_600)
 
 
+@pytest.mark.parametrize("how", ["await", "gather", "wait", "group"])
+def test_a_test_whose_tasks_get_on_does_not_wait_in_vain(how: str) -> None:
+    async def day() -> None:
+        for _ in range(24):
+            await asyncio.sleep(3_600)
+
+    async def main() -> float:
+        if how == "await":
+            await asyncio.create_task(day())
+        elif how == "gather":
+            await asyncio.gather(day(), day())
+        elif how == "wait":
+            await asyncio.wait([asyncio.create_task(day()), asyncio.create_task(day())])
+        else:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(day())
+                group.create_task(day())
+        return asyncio.get_running_loop().time()
+
+    assert run(main(), patience_s=4_000) == DAY_S
+
+
 def test_a_timer_that_was_set_before_is_waited_for_however_long() -> None:
     async def main() -> float:
         beating = asyncio.create_task(_beat())

@@ -16,11 +16,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-from midcall.testing.loop_diagnosis import EverybodyWaits, describe_tasks, describe_threads
+from midcall.testing.loop_diagnosis import EverybodyWaits, awaited, describe_tasks, describe_threads
 from midcall.testing.loop_patches import patched
 from midcall.testing.loop_threads import only_waits
 from midcall.testing.loop_wall import Wall
-from midcall.testing.network import Network, NetworkLoop
+from midcall.testing.network import Network
+from midcall.testing.network_loop import NetworkLoop
 from midcall.testing.network_threads import Doors, calling_from
 
 __all__ = ["EverybodyWaits", "VirtualLoop"]
@@ -31,7 +32,7 @@ Ts = TypeVarTuple("Ts")
 START: Final = 1_767_225_600.0
 """Epoch seconds at which a virtual world begins: 2026-01-01T00:00:00Z."""
 PATIENCE_S: Final = 6 * 3_600.0
-STUCK_S: Final = 20.0
+STUCK_S: Final = 40.0
 RESOLUTION_S: Final = 1e-6
 LOOK_S: Final = 0.01
 """Real seconds between two looks at threads that hold up the clock."""
@@ -80,6 +81,7 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         self._waits_for: object = None
         self._waits_since = 0.0
         self._set_before: list[asyncio.TimerHandle] = []
+        self._awaited: tuple[object, ...] = ()
         self._stands_since: float | None = None
         self._waiting_looks = 0
         self._wall = Wall(start)
@@ -118,13 +120,26 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         """Whether the main task waits for the same thing since long, and every timer was set after it began to."""
         waits_for = getattr(self._main, "_fut_waiter", None)
         if waits_for is not self._waits_for or waits_for is None:
-            self._waits_for, self._waits_since = waits_for, self._now
-            self._set_before = list(self._scheduled)
+            self._note_waiting(waits_for)
             return False
-        if when - self._waits_since <= self.patience_s:
+        waited = when - self._waits_since
+        if waited <= self.patience_s / 2 or self._main is None:
+            return False
+        deep = awaited(self._main)
+        if deep != self._awaited:
+            if self._awaited:  # a task that it waits for has got on
+                self._note_waiting(waits_for)
+            self._awaited = deep
+            return False
+        if waited <= self.patience_s:
             return False
         self._set_before = [handle for handle in self._set_before if handle._scheduled and not handle.cancelled()]  # type: ignore[attr-defined]
         return not self._set_before
+
+    def _note_waiting(self, waits_for: object) -> None:
+        self._waits_for, self._waits_since = waits_for, self._now
+        self._set_before = list(self._scheduled)
+        self._awaited = ()
 
     def _give_up(self, why: str) -> None:
         """End the main task with a diagnosis."""
@@ -267,7 +282,7 @@ class VirtualLoop(NetworkLoop, asyncio.SelectorEventLoop):
         return True
 
     def has_moved(self) -> None:
-        """Something happened in the real world. For the selector."""
+        """Something has happened, here or in the real world. For the selector."""
         self._stands_since = None
         self._waiting_looks = 0
 
@@ -304,9 +319,9 @@ class _Jumping(selectors.BaseSelector):
             events = self._real.select(LOOK_S)
         else:
             events = self._real.select(0)
-        if events:
+        if events or timeout == 0:
             loop.has_moved()
-        elif timeout != 0 and not (loop.threads and loop.stand()):
+        elif not (loop.threads and loop.stand()):
             loop.go_on()
         return events
 

@@ -67,6 +67,43 @@ def _place(frame: FrameType) -> str:
     return f"{code.co_qualname} ({_INSTALLED.sub('', code.co_filename)}:{frame.f_lineno})"
 
 
+def awaited(main: asyncio.Future[Any]) -> tuple[object, ...]:
+    """What a task waits for, through the tasks that it waits for: while this changes, somebody gets on.
+
+    Looks through `await task`, `gather`, `wait` and task groups.
+    """
+    found: list[object] = []
+    seen: set[int] = set()
+    todo: list[Any] = [main]
+    while todo:
+        future = todo.pop()
+        if id(future) in seen:
+            continue
+        seen.add(id(future))
+        if isinstance(future, asyncio.Task):
+            todo += [getattr(future, "_fut_waiter", None), *_joined(future)]
+        elif children := getattr(future, "_children", ()):
+            todo += children
+        elif future is not None:
+            found.append(future)
+    return tuple(found)
+
+
+def _joined(task: asyncio.Task[Any]) -> Iterable[asyncio.Future[Any]]:
+    """The tasks that a task waits for in a way that its future does not show."""
+    for frame in _frames(task):
+        name = frame.f_code.co_qualname
+        if name == "TaskGroup.__aexit__":
+            yield from _in_order(getattr(frame.f_locals.get("self"), "_tasks", ()))
+        elif name == "_wait" and frame.f_code.co_filename.endswith("asyncio/tasks.py"):
+            yield from _in_order(frame.f_locals.get("fs", ()))
+
+
+def _in_order(tasks: Iterable[asyncio.Future[Any]]) -> list[asyncio.Future[Any]]:
+    """One order for what asyncio keeps in sets."""
+    return sorted(tasks, key=id)
+
+
 def describe_threads(idents: Iterable[int]) -> str:
     """Where threads are."""
     current = sys._current_frames()

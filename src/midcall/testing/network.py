@@ -1,8 +1,7 @@
-"""A network in memory, at the level of the event loop: libraries that know nothing of it connect through it.
+"""A network in memory: who listens where, which names there are, and how two ends meet.
 
-`create_server` makes a listener in this network; `create_connection` reaches it, and so does `sock_connect` with the
-connection that is made of its socket; names resolve to made-up addresses. What is not served here is refused, with a
-sentence.
+Names have made-up addresses; listeners take connections that are joined in memory. What is not served here is refused,
+with a sentence. `network_loop` leads a loop's methods here.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import os
 import socket
 import ssl as tls
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -230,7 +229,7 @@ class Network:
         address = self.address_of(host)
         if address is None:
             raise NameNotServed(str(host), self.served_names())
-        number = _port(port)
+        number = port_number(port)
         return [(socket.AF_INET, type or socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, number))]
 
     # listeners
@@ -322,109 +321,11 @@ def _is_spelt(host: str, address: str) -> bool:
     return address == LOOPBACK or host.strip("[]") == address
 
 
-def _port(port: Any) -> int:
+def port_number(port: Any) -> int:
+    """A port as `getaddrinfo` takes it: a number, its text, the name of a service, or nothing."""
     if port is None or port == "":
         return 0
     try:
         return int(port)
     except ValueError:
         return socket.getservbyname(port)
-
-
-class NetworkLoop(asyncio.SelectorEventLoop):
-    """The methods of a loop that reach out, led into its network."""
-
-    network: Network
-
-    async def getaddrinfo(
-        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-    ) -> list[tuple[Any, ...]]:
-        host = host.decode() if isinstance(host, bytes) else host
-        return self.network.lookup(host, port, type)
-
-    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
-        return str(sockaddr[0]), str(sockaddr[1])
-
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """Note where a socket is to lead; `create_connection` finds it again.
-
-        Raises:
-            NameNotServed, NotServed: nobody listens there.
-        """
-        host, port = str(address[0]), int(address[1])
-        self.network.listener(host, port)
-        self.network.dialled[sock] = (host, port)
-
-    async def create_connection(  # type: ignore[override]
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: Any = None,
-        port: Any = None,
-        *,
-        ssl: Any = None,
-        sock: socket.socket | None = None,
-        **options: Any,
-    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-        """Connect to what is served in this network.
-
-        Raises:
-            NameNotServed, NotServed: nobody listens there.
-        """
-        if sock is not None:
-            place = self.network.dialled.pop(sock, None)
-            if place is None:
-                raise NotServed("a socket that was connected elsewhere", 0, self.network.served())
-            sock.close()
-        else:
-            host = host.decode() if isinstance(host, bytes) else host
-            place = (str(host or LOOPBACK), _port(port))
-        return self.network.connect(protocol_factory, *place, secure=_context(ssl))
-
-    async def create_server(  # type: ignore[override]
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: str | Sequence[str] | None = None,
-        port: Any = None,
-        *,
-        sock: socket.socket | None = None,
-        ssl: Any = None,
-        **options: Any,
-    ) -> MemoryServer:
-        """Listen in this network. A host that is a name gets an address of its own.
-
-        Raises:
-            OSError: the place is taken.
-        """
-        if sock is not None:
-            raise OSError(errno.EOPNOTSUPP, "virtual time serves names and ports in memory; give a host and a port")
-        server = MemoryServer(self.network)
-        addresses = {self.network.name(one or LOOPBACK) for one in ([host] if isinstance(host, str | None) else host)}
-        number = _port(port)
-        try:
-            for address in sorted(addresses):
-                place = (address, number or self.network.free_port(address))
-                server.listen(protocol_factory, place, secure=_context(ssl))
-        except BaseException:
-            server.close()
-            raise
-        return server
-
-    async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **options: Any) -> Any:
-        """Pretend TLS on a connection that is up."""
-        if not isinstance(transport, MemoryTransport):
-            return await super().start_tls(transport, protocol, sslcontext, **options)
-        transport.pretend_tls(sslcontext)
-        transport.set_protocol(protocol)
-        transport.resume_reading()
-        return transport
-
-    async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:
-        raise OSError(errno.EOPNOTSUPP, "virtual time carries TCP only, in memory: no UDP, and so no media")
-
-    async def create_unix_connection(self, *args: Any, **options: Any) -> Any:
-        raise OSError(errno.EOPNOTSUPP, "virtual time has no way out: a Unix socket leads to another process")
-
-
-def _context(ssl: Any) -> object:
-    """What stands for the TLS context; None without TLS."""
-    return None if ssl is None or ssl is False else ssl
