@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
+import pytest
 
 from midcall.app.process import Running
 from midcall.testing import virtual
 from midcall.testing.control import attach
+from midcall.testing.people import everybody
 from midcall.testing.people.everybody import Town
 from support.control import Kit
 
@@ -69,6 +71,18 @@ async def delayed() -> None:
 
 def test_a_delay_holds_back_what_comes_after_it() -> None:
     virtual.run(delayed(), seed=1)
+
+
+async def after_three_tokens() -> None:
+    async with world() as (_, kit):
+        await asyncio.sleep(3 * 60 + 30)
+        placed, _ = await kit.talk("alice", "bob")
+        assert (await kit.ask("GET", placed))["status"] == "open"
+
+
+def test_people_outlive_their_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(everybody, "TOKEN_S", 60)
+    virtual.run(after_three_tokens(), seed=1)
 
 
 async def a_while_without_network() -> Sequence[str]:
