@@ -13,7 +13,7 @@ function setUpSwitchboard({ testTimeout = TEST_TIMEOUT_S, ...options } = {}) {
   const switchboard = new Switchboard(options);
   jest.setTimeout(testTimeout * 1000);
   beforeAll(() => switchboard.open(), START_TIMEOUT_MS);
-  afterEach(() => switchboard.reset());
+  afterEach(() => switchboard.isOpen && switchboard.reset());
   afterAll(() => switchboard.stop(), START_TIMEOUT_MS);
   onFailure((error) => addTimeline(switchboard, [error]));
   return switchboard;

@@ -1,7 +1,7 @@
 import type { TestType } from '@playwright/test';
-import type { StartOptions, Switchboard } from './index.js';
+import type { ConnectOptions, StartOptions, Switchboard } from './index.js';
 
-export interface SwitchboardOptions extends StartOptions {
+export interface SwitchboardOptions extends StartOptions, ConnectOptions {
   /** Chromium finds localhost and the server, and nothing else. */
   offline?: boolean;
   /** A microphone that beeps, without a question to anybody; true. */

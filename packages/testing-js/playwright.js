@@ -15,7 +15,7 @@ function withSwitchboard(test, { offline = false, fakeMicrophone = true, onStart
     workerSwitchboard: [
       // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of fixtures from this pattern
       async ({}, use) => {
-        const switchboard = await Switchboard.start(options);
+        const switchboard = await new Switchboard(options).open();
         try {
           const stop = await onStart?.(switchboard);
           try {

@@ -16,7 +16,7 @@ export function setUpSwitchboard({ testTimeout = TEST_TIMEOUT_S, ...options } = 
   afterEach(async ({ task }) => {
     const { state, errors } = task.result ?? {};
     if (state === 'fail') await report.addTimeline(switchboard, errors ?? []);
-    await switchboard.reset();
+    if (switchboard.isOpen) await switchboard.reset();
   });
   afterAll(() => switchboard.stop(), START_TIMEOUT_MS);
   return switchboard;

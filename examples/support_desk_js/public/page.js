@@ -11,6 +11,8 @@ const AUDIBLE = 0.01;
 let device;
 let call;
 let conversation;
+/** Offers that the server has not acknowledged yet, by their sid. */
+const unsent = new Map();
 
 async function signIn() {
   const agent = new URLSearchParams(location.search).get('agent');
@@ -52,6 +54,10 @@ function take(next, { name, order, sid }) {
   show('offer', false);
   call.on('accept', talk);
   call.on('messageReceived', ({ content }) => list('context', content.text));
+  call.on('messageSent', ({ voiceEventSid }) => {
+    unsent.get(voiceEventSid).textContent += ' ✓';
+    unsent.delete(voiceEventSid);
+  });
   call.on('volume', (_input, output) => {
     if (output > AUDIBLE) find('voice').textContent = 'speaking';
   });
@@ -98,9 +104,7 @@ find('offer').onsubmit = (event) => {
   const { text } = event.target.elements;
   const item = list('offers', text.value);
   const sid = call.sendMessage({ messageType: 'user-defined-message', content: { kind: 'offer', text: text.value } });
-  call.on('messageSent', (message) => {
-    if (message.voiceEventSid === sid) item.textContent += ' ✓';
-  });
+  unsent.set(sid, item);
   text.value = '';
 };
 

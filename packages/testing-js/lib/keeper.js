@@ -2,32 +2,36 @@
 // A program between the tests and their server. It starts `midcall serve`, says where it is, and ends it when its own
 // standard input ends: that happens however the tests end, also when a runner kills its worker.
 //
-// Its one argument is JSON: { command, args, env, dataDir, startTimeoutMs }. It prints one line of JSON:
-// { server } once the server is ready, or { error }.
+// The first line there is JSON: { command, args, env, dataDir, startTimeoutMs }; as an argument, everybody on the machine
+// could read it. It prints one line of JSON: { server } once the server is ready, or { error }.
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const readline = require('node:readline');
 
 const POLL_MS = 20;
 const LOG_LINES = 30;
 const PATIENCE_MS = 10_000;
 
-const { command, args, env, dataDir, startTimeoutMs } = JSON.parse(process.argv[2]);
 const log = [];
-let server;
+let dataDir;
+let child;
+let ended;
 let ending = false;
 
-const child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
-const ended = new Promise((resolve) => {
-  child.once('error', (error) => resolve({ error }));
-  child.once('close', (code, signal) => resolve({ code, signal }));
-});
-child.stderr.setEncoding('utf8');
-child.stderr.on('data', (text) => {
-  log.push(...text.split('\n').filter(Boolean));
-  log.splice(0, Math.max(0, log.length - LOG_LINES));
-});
+function start({ command, args, env }) {
+  child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve({ error }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (text) => {
+    log.push(...text.split('\n').filter(Boolean));
+    log.splice(0, Math.max(0, log.length - LOG_LINES));
+  });
+}
 
 function say(told) {
   process.stdout.write(`${JSON.stringify(told)}\n`);
@@ -43,7 +47,10 @@ function readServer() {
 
 /** The server that wrote the file may be a child of the command: scripts around it are welcome. */
 function signal(name) {
-  for (const pid of new Set([server?.pid, child.pid])) {
+  const pids = new Set([readServer()?.pid]);
+  if (child?.exitCode === null && child.signalCode === null) pids.add(child.pid);
+  else pids.delete(child?.pid);
+  for (const pid of pids) {
     try {
       if (pid) process.kill(pid, name);
     } catch {
@@ -55,16 +62,15 @@ function signal(name) {
 async function end() {
   if (ending) return;
   ending = true;
-  server ??= readServer();
   signal('SIGTERM');
   const timer = setTimeout(() => signal('SIGKILL'), PATIENCE_MS);
   await ended;
   clearTimeout(timer);
-  fs.rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
+  if (dataDir) fs.rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
   process.exit(0);
 }
 
-async function watch() {
+async function watch(startTimeoutMs) {
   const told = new Promise((resolve) => {
     const begun = Date.now();
     const timer = setInterval(() => {
@@ -80,15 +86,18 @@ async function watch() {
     });
   });
   const result = await told;
-  server = result.server;
   say(result.server ? result : { ...result, log });
   if (!result.server) await end();
 }
 
-process.stdin.resume();
-process.stdin.on('end', end);
-process.stdin.on('error', end);
+const input = readline.createInterface({ input: process.stdin });
+input.once('line', (line) => {
+  const job = JSON.parse(line);
+  dataDir = job.dataDir;
+  start(job);
+  watch(job.startTimeoutMs);
+});
+input.once('close', end);
 for (const name of ['SIGINT', 'SIGHUP']) process.on(name, () => {});
 process.on('SIGTERM', end);
 process.stdout.on('error', () => {}); // nobody listens any more; standard input says the same
-watch();

@@ -59,11 +59,13 @@ class OwnServer {
       dataDir,
       startTimeoutMs: startTimeout * 1000,
     };
-    const keeper = spawn(process.execPath, [path.join(__dirname, 'keeper.js'), JSON.stringify(job)], {
+    const keeper = spawn(process.execPath, [path.join(__dirname, 'keeper.js')], {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: serverEnvironment({}),
       detached: true, // Ctrl-C is for the tests; the keeper ends after them
     });
+    keeper.stdin.on('error', () => {}); // it has ended; its exit tells so
+    keeper.stdin.write(`${JSON.stringify(job)}\n`);
     const exited = once(keeper, 'exit');
     const lines = readline.createInterface({ input: keeper.stdout });
     const [line] = await Promise.race([once(lines, 'line'), exited.then(() => [undefined])]);

@@ -13,10 +13,10 @@ const ROOT = path.join(__dirname, '..', '..');
 const SETTINGS = { media_engine: 'none' };
 
 /** Resolves once there is no such folder; the folder above tells when something changes. */
-async function goneFolder(folder) {
+async function goneFolder(folder, signal) {
   const changes = fs.watch(path.dirname(folder));
   try {
-    while (fs.existsSync(folder)) await once(changes, 'change');
+    while (fs.existsSync(folder)) await once(changes, 'change', { signal });
   } finally {
     changes.close();
   }
@@ -28,6 +28,14 @@ function isAlive(pid) {
     return true;
   } catch {
     return false;
+  }
+}
+
+function commandLine(pid) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // it has ended
   }
 }
 
@@ -46,7 +54,7 @@ test('a server is stopped, and its folder is gone', async () => {
   await switchboard.stop(); // once more does no harm
 });
 
-test('a runner that is killed leaves nothing behind', async () => {
+test('a runner that is killed leaves nothing behind', { timeout: 60_000 }, async ({ signal }) => {
   const script = `
     const { Switchboard } = require(${JSON.stringify(ROOT)});
     Switchboard.start({ settings: { media_engine: 'none' } }).then(({ caFile }) => console.log(caFile));
@@ -56,11 +64,11 @@ test('a runner that is killed leaves nothing behind', async () => {
   const dataDir = path.dirname(path.dirname(String(line).trim()));
   const pid = pidOf(dataDir);
   runner.kill('SIGKILL');
-  await goneFolder(dataDir);
+  await goneFolder(dataDir, signal);
   assert.ok(!isAlive(pid));
 });
 
-test('tests that forget to stop their server end all the same', async () => {
+test('tests that forget to stop their server end all the same', { timeout: 60_000 }, async ({ signal }) => {
   const script = `
     const { Switchboard } = require(${JSON.stringify(ROOT)});
     Switchboard.start({ settings: { media_engine: 'none' } }).then(({ caFile }) => console.log(caFile));`;
@@ -68,7 +76,7 @@ test('tests that forget to stop their server end all the same', async () => {
   const [line] = await once(runner.stdout, 'data');
   const [code] = await once(runner, 'exit');
   assert.equal(code, 0);
-  await goneFolder(path.dirname(path.dirname(String(line).trim())));
+  await goneFolder(path.dirname(path.dirname(String(line).trim())), signal);
 });
 
 test('a program that is missing is named, with what to do', async () => {
@@ -78,6 +86,17 @@ test('a program that is missing is named, with what to do', async () => {
     assert.match(error.message, /Install it .* `command`, or MIDCALL/);
     return true;
   });
+});
+
+test('what the tests have in their environment is nowhere to be read', async () => {
+  const switchboard = await Switchboard.start({ settings: SETTINGS, environment: { SECRET: 'nobody-may-know' } });
+  try {
+    for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      assert.ok(!commandLine(pid).includes('nobody-may-know'), pid);
+    }
+  } finally {
+    await switchboard.stop();
+  }
 });
 
 test('MIDCALL names the program where no option does', async () => {
