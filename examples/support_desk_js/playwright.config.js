@@ -5,6 +5,7 @@ export default defineConfig({
   outputDir: 'test-results',
   workers: 1, // each worker has a server, a desk and a browser
   timeout: 60_000,
+  expect: { timeout: 15_000 }, // calls take their time on machines that have much to do
   reporter: [['list']],
   use: {
     launchOptions: {

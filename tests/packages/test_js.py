@@ -24,7 +24,7 @@ ENVIRONMENT = {
 }
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("folder", "script"),
     [
@@ -49,6 +49,6 @@ def test_npm_run(folder: Path, script: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=400,
+        timeout=580,
     )
     assert done.returncode == 0, done.stdout

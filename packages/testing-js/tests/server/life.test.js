@@ -43,15 +43,43 @@ function pidOf(dataDir) {
   return JSON.parse(fs.readFileSync(path.join(dataDir, 'server.json'), 'utf8')).pid;
 }
 
-test('a server is stopped, and its folder is gone', async () => {
-  const switchboard = await Switchboard.start({ settings: SETTINGS });
+test('one server', async (t) => {
+  const switchboard = await Switchboard.start({ settings: SETTINGS, environment: { SECRET: 'nobody-may-know' } });
   const dataDir = path.dirname(path.dirname(switchboard.caFile));
   const pid = pidOf(dataDir);
-  assert.ok(isAlive(pid));
-  await switchboard.stop();
-  assert.ok(!isAlive(pid));
-  assert.ok(!fs.existsSync(dataDir));
-  await switchboard.stop(); // once more does no harm
+
+  await t.test('is found by its data folder, and left alone by whoever found it', async () => {
+    const other = await Switchboard.connect({ dataDir });
+    assert.equal(other.httpUrl, switchboard.httpUrl);
+    await other.stop();
+    assert.ok(isAlive(pid));
+  });
+
+  await t.test('has variables that lead to it, and unsets what would lead away', async () => {
+    const env = await switchboard.env();
+    assert.equal(env.TWILIO_ACCOUNT_SID, switchboard.accountSid);
+    assert.equal(env.HTTP_PROXY, switchboard.httpUrl.replace('localhost', '127.0.0.1'));
+    assert.ok('TWILIO_REGION' in env && env.TWILIO_REGION === undefined);
+  });
+
+  await t.test('has flags that lead Chromium to it, and nowhere else if asked', async () => {
+    const flags = await switchboard.chromiumFlags({ offline: true, fakeMicrophone: false });
+    assert.match(flags[0], /^--host-resolver-rules=MAP \*\.twilio\.com .*, MAP \* ~NOTFOUND, EXCLUDE localhost/);
+    assert.ok(!flags.some((flag) => flag.startsWith('--user-data-dir') || flag.includes('fake')));
+  });
+
+  await t.test('has an environment that is nowhere to be read', () => {
+    for (const other of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      assert.ok(!commandLine(other).includes('nobody-may-know'), other);
+    }
+  });
+
+  await t.test('is stopped, and its folder is gone', async () => {
+    await switchboard.stop();
+    assert.ok(!isAlive(pid));
+    assert.ok(!fs.existsSync(dataDir));
+    await switchboard.stop(); // once more does no harm
+  });
 });
 
 test('a runner that is killed leaves nothing behind', { timeout: 60_000 }, async ({ signal }) => {
@@ -88,17 +116,6 @@ test('a program that is missing is named, with what to do', async () => {
   });
 });
 
-test('what the tests have in their environment is nowhere to be read', async () => {
-  const switchboard = await Switchboard.start({ settings: SETTINGS, environment: { SECRET: 'nobody-may-know' } });
-  try {
-    for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      assert.ok(!commandLine(pid).includes('nobody-may-know'), pid);
-    }
-  } finally {
-    await switchboard.stop();
-  }
-});
-
 test('MIDCALL names the program where no option does', async () => {
   const before = process.env.MIDCALL;
   process.env.MIDCALL = '/elsewhere/midcall';
@@ -118,42 +135,6 @@ test('a server that refuses to start says why', async () => {
   });
 });
 
-test('a running server is found by its data folder', async () => {
-  const switchboard = await Switchboard.start({ settings: SETTINGS });
-  try {
-    const dataDir = path.dirname(path.dirname(switchboard.caFile));
-    const other = await Switchboard.connect({ dataDir });
-    assert.equal(other.httpUrl, switchboard.httpUrl);
-    await other.stop(); // it is not its own, and stays
-    assert.ok(isAlive(pidOf(dataDir)));
-  } finally {
-    await switchboard.stop();
-  }
-});
-
 test('an empty data folder has no server', async () => {
   await assert.rejects(Switchboard.connect({ dataDir: __dirname }), /no server|no credentials|midcall credentials/);
-});
-
-test('env has the credentials and a proxy, and unsets what would lead away', async () => {
-  const switchboard = await Switchboard.start({ settings: SETTINGS });
-  try {
-    const env = await switchboard.env();
-    assert.equal(env.TWILIO_ACCOUNT_SID, switchboard.accountSid);
-    assert.equal(env.HTTP_PROXY, switchboard.httpUrl.replace('localhost', '127.0.0.1'));
-    assert.ok('TWILIO_REGION' in env && env.TWILIO_REGION === undefined);
-  } finally {
-    await switchboard.stop();
-  }
-});
-
-test('the flags of Chromium lead pages here, and nowhere else if asked', async () => {
-  const switchboard = await Switchboard.start({ settings: SETTINGS });
-  try {
-    const flags = await switchboard.chromiumFlags({ offline: true, fakeMicrophone: false });
-    assert.match(flags[0], /^--host-resolver-rules=MAP \*\.twilio\.com .*, MAP \* ~NOTFOUND, EXCLUDE localhost/);
-    assert.ok(!flags.some((flag) => flag.startsWith('--user-data-dir') || flag.includes('fake')));
-  } finally {
-    await switchboard.stop();
-  }
 });
