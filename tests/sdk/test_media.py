@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 
 import pytest
@@ -147,3 +148,15 @@ async def test_a_session_that_ends_while_it_opens_sockets_leaves_none_open(perso
     assert agent._protocols == []
     gc.collect()
     assert not [warning for warning in recwarn if "unclosed" in str(warning.message)]
+
+
+@pytest.mark.parametrize("line", ["fingerprint", "ice-ufrag", "ice-pwd"])
+async def test_a_description_that_media_could_not_use_is_refused_at_once(person, line):
+    caller, callee = person(440), person(660)
+    offer = await caller.peer.offer()
+    await callee.peer.answer(offer)
+    answer = re.sub(rf"a={line}:[^\r]*\r\n", "", callee.description_with_candidates())
+    with pytest.raises(ValueError, match="has no"):
+        await caller.peer.apply(answer)
+    with pytest.raises(ValueError, match="has no"):
+        await person(440).peer.answer(re.sub(rf"a={line}:[^\r]*\r\n", "", offer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -160,6 +161,21 @@ async def test_a_call_whose_media_never_found_a_path_finds_it_by_a_restart(world
     await reconnected
     await talk.is_heard()
     assert talk.events[0] == [("reconnecting", 53405), "reconnected"]
+
+
+async def test_a_call_whose_first_dtls_session_fails_gets_another_one_by_a_restart(world, monkeypatch):
+    apply = MediaPeer.apply
+
+    async def spoil_and_apply(self, sdp: str) -> None:
+        others = ":".join(["00"] * 32)
+        await apply(self, re.sub(r"(a=fingerprint:sha-256 )\S+", rf"\g<1>{others}", sdp))
+
+    monkeypatch.setattr(MediaPeer, "apply", spoil_and_apply)
+    call, rung = await world.open()
+    talk = Talk(call, rung)
+    await call.wait_for("reconnected", timeout=20)
+    await talk.is_heard()
+    assert talk.events[0][-2:] == [("reconnecting", 53405), "reconnected"]
 
 
 async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(world, networks):

@@ -153,16 +153,18 @@ class MediaPeer:
 
     async def answer(self, offer: str) -> str:
         """Our answer to the server's offer."""
+        self._restarts.expect(offer)
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         await self._connection.setLocalDescription(await self._connection.createAnswer())
         described = self._described(events_of(offer))
-        self._agreed(offer, described)
+        self._agreed(described)
         return described
 
     async def apply(self, answer: str) -> None:
         """The server's answer to our offer."""
+        self._restarts.expect(answer)
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
-        self._agreed(answer, answer)
+        self._agreed(answer)
 
     async def restart(self) -> str:
         """An offer that restarts ICE, for a `reinvite`.
@@ -213,9 +215,8 @@ class MediaPeer:
         """Send digits in RTP; False when too many wait."""
         return self._digits.press(digits)
 
-    def _agreed(self, remote: str, answer: str) -> None:
+    def _agreed(self, answer: str) -> None:
         self._negotiated = True
-        self._restarts.negotiated(remote)
         transceiver: Any = self._connection.getTransceivers()[0]
         self._digits.negotiated(events_of(answer), transceiver._codecs[0].clockRate)
         let_hear(transceiver.receiver, self._digits)

@@ -20,7 +20,7 @@ from typing import Any, Final
 from aioice import Candidate
 from aiortc import RTCPeerConnection, sdp
 from aiortc.rtcdtlstransport import RTCDtlsParameters, RTCDtlsTransport, State
-from aiortc.rtcicetransport import candidate_to_aioice
+from aiortc.rtcicetransport import RTCIceParameters, candidate_to_aioice
 
 from midcall.core.client import IceState
 from midcall.sdk.ice import Agent, Path, Patience
@@ -89,9 +89,14 @@ class Restarts:
         """Wait until the server has closed its end of the DTLS session."""
         await self._ended.wait()
 
-    def negotiated(self, remote: str) -> None:
-        """The first description of the server is known."""
-        self._peer = _fingerprints(_audio(remote).dtls)
+    def expect(self, remote: str) -> None:
+        """The server's first description, before aiortc takes it.
+
+        Raises:
+            ValueError: it cannot be used; aiortc would notice only when there is a way.
+        """
+        _, dtls = _parameters(_audio(remote))
+        self._peer = _fingerprints(dtls)
 
     async def offer(self, description: str) -> str:
         """An offer that restarts ICE: our description, with new credentials and a higher version.
@@ -112,13 +117,9 @@ class Restarts:
             ValueError: it cannot be used.
         """
         media = _audio(answer)
-        if media.dtls is None or not media.dtls.fingerprints or media.ice is None:
-            raise ValueError("the answer to a restart has no ICE or DTLS parameters")
-        self._wanted = media.dtls
+        ice, self._wanted = _parameters(media)
         candidates: list[Candidate] = [candidate_to_aioice(candidate) for candidate in media.ice_candidates]
-        await self._path.follow(
-            media.ice.usernameFragment, media.ice.password, candidates, is_lite=bool(media.ice.iceLite)
-        )
+        await self._path.follow(ice.usernameFragment, ice.password, candidates, is_lite=bool(ice.iceLite))
 
     # ------------------------------------------------------------------------------------------------------------ DTLS
 
@@ -228,9 +229,16 @@ def _audio(text: str) -> sdp.MediaDescription:
     return media[0]
 
 
-def _fingerprints(parameters: RTCDtlsParameters | None) -> Fingerprints:
-    known = parameters.fingerprints if parameters is not None else ()
-    return frozenset((one.algorithm.lower(), one.value.upper()) for one in known)
+def _parameters(media: sdp.MediaDescription) -> tuple[RTCIceParameters, RTCDtlsParameters]:
+    if media.dtls is None or not media.dtls.fingerprints:
+        raise ValueError("the description has no fingerprint")
+    if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
+        raise ValueError("the description has no ICE credentials")
+    return media.ice, media.dtls
+
+
+def _fingerprints(parameters: RTCDtlsParameters) -> Fingerprints:
+    return frozenset((one.algorithm.lower(), one.value.upper()) for one in parameters.fingerprints)
 
 
 def _role(remote: RTCDtlsParameters) -> str:
