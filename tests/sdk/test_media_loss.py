@@ -17,7 +17,7 @@ from midcall.wire import signal
 from support.lossy_network import Network
 from support.served import World, cut, living, serving
 
-HASTE = ice.Patience(check_s=0.05, answer_s=0.2, disconnected_s=0.4, failed_s=1.0)
+HASTE = ice.Patience(check_s=0.1, answer_s=0.4, disconnected_s=0.8, failed_s=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,15 @@ def watched(call: Call) -> list[object]:
     return events
 
 
+class Placed:
+    """Watches a call from its first moment on."""
+
+    def __call__(self, call: Call) -> None:
+        self.events = watched(call)
+        self.reconnecting = call.wait_for("reconnecting", timeout=30)
+        self.reconnected = call.wait_for("reconnected", timeout=30)
+
+
 LOST = [("warning", "ice-connectivity-lost"), ("reconnecting", 53405)]
 FOUND = [("warning-cleared", "ice-connectivity-lost"), "reconnected"]
 
@@ -153,14 +162,13 @@ async def test_a_call_finds_its_path_a_second_time(world, networks):
 
 async def test_a_call_whose_media_never_found_a_path_finds_it_by_a_restart(world, networks):
     networks.caller.cut()
-    call, rung = await world.open()
-    talk = Talk(call, rung)
-    await call.wait_for("reconnecting", timeout=20)
-    reconnected = call.wait_for("reconnected", timeout=20)
+    placed = Placed()
+    talk = Talk(*await world.open(placed))
+    await placed.reconnecting
     networks.caller.mend_for_newcomers()
-    await reconnected
+    await placed.reconnected
     await talk.is_heard()
-    assert talk.events[0] == [("reconnecting", 53405), "reconnected"]
+    assert placed.events == [("reconnecting", 53405), "reconnected"]
 
 
 async def test_a_call_whose_first_dtls_session_fails_gets_another_one_by_a_restart(world, monkeypatch):
@@ -171,11 +179,11 @@ async def test_a_call_whose_first_dtls_session_fails_gets_another_one_by_a_resta
         await apply(self, re.sub(r"(a=fingerprint:sha-256 )\S+", rf"\g<1>{others}", sdp))
 
     monkeypatch.setattr(MediaPeer, "apply", spoil_and_apply)
-    call, rung = await world.open()
-    talk = Talk(call, rung)
-    await call.wait_for("reconnected", timeout=20)
+    placed = Placed()
+    talk = Talk(*await world.open(placed))
+    await placed.reconnected
     await talk.is_heard()
-    assert talk.events[0][-2:] == [("reconnecting", 53405), "reconnected"]
+    assert placed.events == [("reconnecting", 53405), "reconnected"]
 
 
 async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(world, networks):
@@ -191,7 +199,7 @@ async def test_a_path_that_comes_back_before_it_counts_as_failed_is_used_on(worl
 
 
 async def test_a_call_whose_path_stays_cut_ends_when_it_was_tried_long_enough(world, networks, monkeypatch):
-    monkeypatch.setattr(conduct, "RESTARTS_S", 1.5)  # two tries, of a second each
+    monkeypatch.setattr(conduct, "RESTARTS_S", 2.2)  # two tries, of 1.5 s each
     talk = await talking(world)
     link = talk.call._link
     sent, transmit = [], link.transmit

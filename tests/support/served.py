@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -124,23 +124,29 @@ class World:
         self.devices.append(device)
         return device
 
-    async def ringing(self, **options: Any) -> tuple[Call, Call]:
-        """Both ends of a call from alice to bob that rings."""
+    async def ringing(self, placed: Callable[[Call], object] = lambda call: None, **options: Any) -> tuple[Call, Call]:
+        """Both ends of a call from alice to bob that rings; `placed` gets it before anything has come of it."""
         bob = self.device(self.callee)
         await bob.register()
         incoming = bob.wait_for("incoming", timeout=10)
         call = await self.device("alice", **options).connect(params={"Note": "a + b & c"})
+        placed(call)
         rings = call.wait_for("ringing", timeout=10)
         rung: Call = await incoming
         await rings
         return call, rung
 
-    async def open(self, **options: Any) -> tuple[Call, Call]:
+    async def open(self, placed: Callable[[Call], object] = lambda call: None, **options: Any) -> tuple[Call, Call]:
         """Both ends of a call that was answered."""
-        call, rung = await self.ringing(**options)
-        accepted = call.wait_for("accept", timeout=10)
+        accepted: list[asyncio.Future[Any]] = []
+
+        def watch(call: Call) -> None:
+            placed(call)
+            accepted.append(call.wait_for("accept", timeout=20))
+
+        call, rung = await self.ringing(watch, **options)
         rung.accept()
-        await accepted
+        await accepted[0]
         return call, rung
 
 
