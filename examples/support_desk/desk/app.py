@@ -44,16 +44,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-async def _desk(request: Request) -> Desk:
-    return request.app.state.desk  # type: ignore[no-any-return]
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
 
 
-async def _own_url(request: Request) -> str:
+def _own_url(request: Request) -> str:
     """Where the voice service reaches this desk, without a slash behind."""
-    return request.app.state.settings.url or str(request.base_url).rstrip("/")
+    settings: Settings = request.app.state.settings
+    return settings.url or str(request.base_url).rstrip("/")
 
 
-async def _signed_fields(request: Request, own_url: Annotated[str, Depends(_own_url)]) -> dict[str, Any]:
+async def _signed_fields(request: Request) -> dict[str, Any]:
     """The fields of a callback, JSON or form. Nobody but the voice service may tell the desk anything.
 
     Raises:
@@ -61,67 +63,65 @@ async def _signed_fields(request: Request, own_url: Annotated[str, Depends(_own_
     """
     is_json = request.headers.get("Content-Type", "").startswith("application/json")
     fields = await request.json() if is_json else dict(await request.form())
-    url = own_url + str(request.url).removeprefix(str(request.base_url).rstrip("/"))
+    url = _own_url(request) + str(request.url).removeprefix(str(request.base_url).rstrip("/"))
     validator = RequestValidator(request.app.state.settings.auth_token)
     if not validator.validate(url, fields, request.headers.get("X-Twilio-Signature", "")):
         raise HTTPException(403, "This is not signed with the account's auth token.")
     return fields
 
 
-TheDesk = Annotated[Desk, Depends(_desk)]
-OwnUrl = Annotated[str, Depends(_own_url)]
 Signed = Annotated[dict[str, Any], Depends(_signed_fields)]
 
 
 @callbacks.post("/voice")
-async def voice(desk: TheDesk, fields: Signed, own_url: OwnUrl) -> Response:
+async def voice(request: Request, fields: Signed) -> Response:
     """A customer calls, or has waited a while."""
-    return _xml(await desk.welcome(fields, f"{own_url}/messages"))
+    return _xml(await _desk(request).welcome(fields, f"{_own_url(request)}/messages"))
 
 
 @callbacks.post("/dialled")
-async def dialled(desk: TheDesk, fields: Signed) -> Response:
+async def dialled(request: Request, fields: Signed) -> Response:
     """Agents were rung, and that is over."""
-    return _xml(await desk.after_dial(fields))
+    return _xml(await _desk(request).after_dial(fields))
 
 
 @callbacks.post("/legs", status_code=204)
-async def legs(desk: TheDesk, fields: Signed, own_url: OwnUrl, customer: str) -> None:
+async def legs(request: Request, fields: Signed, customer: str) -> None:
     """What becomes of an agent's leg."""
-    await desk.follow_leg(customer, fields, f"{own_url}/messages")
+    await _desk(request).follow_leg(customer, fields, f"{_own_url(request)}/messages")
 
 
 @callbacks.post("/messages", status_code=204)
-async def messages(desk: TheDesk, fields: Signed) -> None:
+async def messages(request: Request, fields: Signed) -> None:
     """An app on a call says something."""
     try:
         content = json.loads(fields["Content"])
     except ValueError:  # a message that is a plain text comes as that text
         content = fields["Content"]
-    await desk.pass_on(fields["CallSid"], fields["Sid"], content)
+    await _desk(request).pass_on(fields["CallSid"], fields["Sid"], content)
 
 
 @callbacks.post("/ended", status_code=204)
-async def ended(desk: TheDesk, fields: Signed) -> None:
+async def ended(request: Request, fields: Signed) -> None:
     """A customer's call is over, perhaps before the desk could answer it."""
     with suppress(UnknownCall):
-        await desk.close(fields)
+        await _desk(request).close(fields)
 
 
 # The rest has no login: put yours in front of it.
 
 
 @office.get("/calls")
-async def calls(desk: TheDesk) -> list[dict[str, Any]]:
+async def calls(request: Request) -> list[dict[str, Any]]:
     """The call book."""
-    return [entry.summary() for entry in desk.book]
+    return [entry.summary() for entry in _desk(request).book]
 
 
 @office.put("/team/{name}", status_code=204)
-async def team(desk: TheDesk, name: str, on_duty: Annotated[bool, Body(embed=True)]) -> None:
+async def team(request: Request, name: str, on_duty: Annotated[bool, Body(embed=True)]) -> None:
     """An agent comes or goes."""
     try:
-        desk.team[name].on_duty = on_duty
+        _desk(request).team[name].on_duty = on_duty
     except KeyError:
         raise HTTPException(404, f"There is no agent {name}.") from None
 

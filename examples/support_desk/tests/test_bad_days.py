@@ -169,6 +169,21 @@ async def test_a_message_that_arrives_twice_is_passed_on_once(desk: OpenDesk, al
     await bob.hears_nothing_for("5m")
 
 
+async def test_a_message_whose_acknowledgement_is_lost_is_sent_again_and_passed_on_once(
+    desk: OpenDesk, alice: Person, bob: Person
+) -> None:
+    await talk(alice, bob)
+    await alice.network.disturb(Fault("drop", "to_client", "ack"))
+    await alice.send_message({"number": 1}, wait=False)
+    await bob.expect_message({"number": 1})
+
+    await alice.cut_network()
+    await alice.expect("reconnecting", timeout="1m")
+    await alice.restore_network()
+    await alice.expect("messageSent", timeout="1m")
+    await bob.hears_nothing_for("5m")
+
+
 async def test_a_message_that_is_delayed_on_the_way_to_the_agent_arrives_late_and_whole(
     desk: OpenDesk, alice: Person, bob: Person
 ) -> None:
