@@ -21,7 +21,7 @@ from fastapi import FastAPI, Request
 from midcall.testing.loop import VirtualLoop, run
 from midcall.testing.network import NameNotServed, NotServed
 from midcall.testing.network_transports import MAX_BUFFERED
-from midcall.testing.virtual_apps import served
+from midcall.testing.virtual import served
 
 
 async def pair(port: int = 7) -> tuple[Any, Any, Any, Any]:
@@ -241,7 +241,7 @@ def test_a_place_is_taken_once() -> None:
                 await asyncio.start_server(_ignore, "a.example", 80)
             assert caught.value.errno == errno.EADDRINUSE
             with pytest.raises(OSError, match="another application is served"):
-                async with served(_asgi_app(), _network(), "a.example"):
+                async with served(_asgi_app(), host="a.example"):
                     pass
 
     run(main())
@@ -258,7 +258,7 @@ def test_what_is_not_served_here_is_refused_with_a_word_on_how_to_serve_it() -> 
     async def main() -> None:
         async with await asyncio.start_server(_ignore, "known.example", 80):
             with pytest.raises(
-                NameNotServed, match=r"names: known\.example.*server\.serve\(app, host='www\.example'\)"
+                NameNotServed, match=r"names: known\.example.*virtual\.served\(app, host='www\.example'\)"
             ):
                 await asyncio.open_connection("www.example", 80)
             with pytest.raises(NotServed, match=r"nothing is served at known\.example:81.*known\.example:80"):
@@ -300,7 +300,7 @@ def test_there_is_no_udp_no_unix_socket_and_no_socket_from_outside() -> None:
 
 def test_a_blocking_request_on_the_loop_is_an_error_and_not_a_hang() -> None:
     async def main() -> None:
-        async with served(_web_app(), _network(), "app.example"):
+        async with served(_web_app(), host="app.example"):
             requests.get("http://app.example/hello", timeout=5)  # noqa: ASYNC210 - the mistake this is about
 
     with pytest.raises(RuntimeError, match=r"asyncio\.to_thread"):
@@ -308,12 +308,6 @@ def test_a_blocking_request_on_the_loop_is_an_error_and_not_a_hang() -> None:
 
 
 # unmodified libraries
-
-
-def _network() -> Any:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    return loop.network
 
 
 def _web_app() -> web.Application:
@@ -356,7 +350,7 @@ def _asgi_app() -> FastAPI:
 def test_aiohttp_httpx_and_requests_reach_an_application_under_its_name(make: Any, scheme: str) -> None:
     async def main() -> list[Any]:
         url = f"{scheme}://app.example/hello"
-        async with served(make(), _network(), "app.example"):
+        async with served(make(), host="app.example"):
             answers = []
             async with aiohttp.ClientSession() as session:
                 for _ in range(2):  # the second on the kept connection
@@ -379,7 +373,7 @@ def test_connections_of_threads_leave_nothing_open() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        async with served(_web_app(), loop.network, "app.example"):
+        async with served(_web_app(), host="app.example"):
             for _ in range(3):
                 await asyncio.to_thread(requests.get, "https://app.example/file", timeout=5)
             with loop.standing_clock():
@@ -407,7 +401,7 @@ def test_a_thread_is_reset_when_the_other_end_is() -> None:
 def test_web_sockets_are_carried() -> None:
     async def main() -> str:
         async with (
-            served(_web_app(), _network(), "app.example"),
+            served(_web_app(), host="app.example"),
             aiohttp.ClientSession() as session,
             session.ws_connect("wss://app.example/chat") as ws,
         ):
@@ -420,7 +414,7 @@ def test_web_sockets_are_carried() -> None:
 def test_files_are_sent() -> None:
     async def main() -> bytes:
         async with (
-            served(_web_app(), _network(), "app.example"),
+            served(_web_app(), host="app.example"),
             aiohttp.ClientSession() as session,
             session.get("http://app.example/file") as answer,
         ):
@@ -461,7 +455,7 @@ def test_an_application_that_does_not_start_is_told() -> None:
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
     async def main() -> None:
-        async with served(broken, _network(), "app.example"):
+        async with served(broken, host="app.example"):
             pass
 
     with pytest.raises(RuntimeError, match=r"app\.example did not start"):
@@ -470,7 +464,7 @@ def test_an_application_that_does_not_start_is_told() -> None:
 
 def test_what_is_no_application_is_refused() -> None:
     async def main() -> None:
-        async with served("app:app", _network(), "app.example"):
+        async with served("app:app", host="app.example"):
             pass
 
     with pytest.raises(TypeError, match="no application"):

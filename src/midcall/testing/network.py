@@ -34,6 +34,10 @@ NAMES: Final = ipaddress.ip_network("198.18.0.0/15")
 _HERE: Final = frozenset({"localhost", LOOPBACK, "::1", "", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
+def _how(host: str) -> str:
+    return f"serve an application there: `async with midcall.testing.virtual.served(app, host={host!r})`"
+
+
 class NotServed(ConnectionRefusedError):
     """Nobody listens there in this virtual world."""
 
@@ -42,7 +46,7 @@ class NotServed(ConnectionRefusedError):
         super().__init__(
             errno.ECONNREFUSED,
             f"virtual time has no way out: nothing is served at {host}:{port} in memory (served: {places}); "
-            f"serve an application there with `await server.serve(app, host={host!r})`",
+            + _how(host),
         )
 
 
@@ -54,7 +58,7 @@ class NameNotServed(socket.gaierror):
         super().__init__(
             socket.EAI_NONAME,
             f"virtual time has no way out: the name {host!r} is served by nothing in memory (names: {places}); "
-            f"serve an application under it with `await server.serve(app, host={host!r})`",
+            + _how(host),
         )
 
 

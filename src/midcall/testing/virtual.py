@@ -39,14 +39,24 @@ from midcall.sdk import Chance, Device
 from midcall.settings import Settings
 from midcall.storage.memory import MemoryStore
 from midcall.storage.trace import MemoryTrace
+from midcall.testing import virtual_apps
 from midcall.testing.loop import START, EverybodyWaits, VirtualLoop, run
 from midcall.testing.network import LOOPBACK, MemoryServer, Network
 from midcall.testing.network_tls import PRETENDED
-from midcall.testing.virtual_apps import served
 from midcall.webhooks.guard import Guard, Mode
 from midcall.webhooks.sender import HttpSender
 
-__all__ = ["START", "EverybodyWaits", "LoopClock", "VirtualLoop", "VirtualServer", "run", "running_loop", "server"]
+__all__ = [
+    "START",
+    "EverybodyWaits",
+    "LoopClock",
+    "VirtualLoop",
+    "VirtualServer",
+    "run",
+    "running_loop",
+    "served",
+    "server",
+]
 
 SWEEP_S: Final = 60.0
 HTTP_PORT: Final = 8080
@@ -109,7 +119,7 @@ class VirtualServer:
             OSError: the name is taken.
             TypeError: it is no application.
         """
-        return await self._held.enter_async_context(served(app, self.network, host))
+        return await self._held.enter_async_context(virtual_apps.served(app, self.network, host))
 
     async def set_voice_url(self, url: str) -> None:
         """Let calls of this account's clients ask there for their TwiML."""
@@ -144,6 +154,27 @@ class VirtualServer:
             incoming=incoming,
             application_sid=ApplicationSid(self.credentials.application_sid),
         )
+
+
+@asynccontextmanager
+async def served(app: Any, *, host: str) -> AsyncIterator[str]:
+    """Serve an application under a name in this loop's virtual world while the block runs; no server is needed.
+
+    For what an application under test asks beside Midcall: `async with virtual.served(fake, host="crm.example")`.
+
+    Args:
+        app: ASGI, WSGI, or an `aiohttp.web.Application`.
+        host: its name; `http://` and `https://` lead to it.
+
+    Yields:
+        Its URL, `https://` and the name.
+
+    Raises:
+        AppFailed, OSError, TypeError: as `VirtualServer.serve`.
+        RuntimeError: no virtual loop runs.
+    """
+    async with virtual_apps.served(app, running_loop().network, host) as url:
+        yield url
 
 
 def running_loop() -> VirtualLoop:
