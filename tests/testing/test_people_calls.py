@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
+
 from support.control import Kit
 
 
@@ -31,6 +36,33 @@ async def test_a_label_is_heard_by_who_is_bridged(kit: Kit) -> None:
     assert await kit.post(f"{came}/expect_sound", {"label": "hello"}) == {"label": "hello"}
     await kit.post(f"{placed}/send_digits", {"digits": "12#"})
     assert await kit.post(f"{came}/expect_digits", {"digits": "12#"}) == {"digits": "12#"}
+
+
+@pytest.mark.parametrize(
+    "action, arguments, said, heard",
+    [
+        ("speak", {"label": "psst"}, "speaks", "sound psst"),
+        ("send_digits", {"digits": "1"}, "presses digits", "digit 1"),
+        ("send_message", {"content": "x", "wait": False}, "sends a message", None),
+    ],
+)
+async def test_who_shall_be_silent_and_is_not_is_told_at_once(
+    kit: Kit, action: str, arguments: Any, said: str, heard: str | None
+) -> None:
+    for name in ("alice", "bob"):
+        await kit.person(name)
+    placed, came = await kit.talk("alice", "bob")
+    silent = asyncio.create_task(kit.post(f"{placed}/says_nothing_for", {"for": "10m"}, status=422))
+    deaf = asyncio.create_task(kit.post(f"{came}/hears_nothing_for", {"for": "10m"}, status=422))
+    other = asyncio.create_task(kit.post(f"{came}/says_nothing_for", {"for": "1s"}))
+    while not (silent.done() and (deaf.done() or heard is None)):  # also when the waits begin after it
+        await kit.post(f"{placed}/{action}", arguments)
+    assert (await silent)["message"] == f"alice said something within 600 s: {said}"
+    await other
+    sid = (await kit.ask("GET", came))["sid"]
+    while not deaf.done():
+        await kit.rest("POST", f"/Calls/{sid}/UserDefinedMessages.json", {"Content": "1"})
+    assert (await deaf)["seen"] == [heard or "message"]
 
 
 async def test_messages_of_people_are_matched_by_their_parts(kit: Kit) -> None:

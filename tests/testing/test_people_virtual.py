@@ -98,13 +98,16 @@ async def a_while_without_network() -> Sequence[str]:
             await kit.post(f"{came}/expect", {"event": "reconnected", "timeout": "30s"})
             await registering
         entries = (await kit.ask("GET", "/timeline"))["entries"]
-        return [entry["what"] for entry in entries if entry["who"] == "bob"]
+        return [f"{entry['what']} {entry['detail'].get('message', '')}" for entry in entries if entry["who"] == "bob"]
 
 
 def test_a_client_without_network_does_not_knock_all_the_time() -> None:
     told = virtual.run(a_while_without_network(), seed=1)
-    assert told.count("reconnected") == 1
-    assert told.count("error") <= 12, "there is a try every few seconds, with growing waits"
+    assert told.count("reconnected ") == 1
+    lost, *others = [line for line in told if line.startswith("error")]
+    assert "closed with code 1006" in lost
+    assert all("the network is cut" in line for line in others), "no socket is opened"
+    assert len(others) <= 12, "there is a try every few seconds, with growing waits"
 
 
 async def story() -> str:
