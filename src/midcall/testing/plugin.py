@@ -141,15 +141,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     plugins = definition.config.pluginmanager
     if MARKER not in metafunc.fixturenames or not plugins.has_plugin("asyncio"):
         return (yield)
+    try:
+        wishes: Wishes | None = _wishes(definition)
+    except SwitchboardUnusable:  # the fixture will say so, where it is one test's failure and not the collection's
+        wishes = None
+    is_virtual = wishes is not None and wishes.time == "virtual"
     if inspect.iscoroutinefunction(metafunc.function) and not _is_somebody_elses(metafunc):
         # In pytest-asyncio's strict mode too, whoever asks for a switchboard need not say that a coroutine is one.
-        pytest.mark.asyncio(metafunc.function)
-        definition.add_marker(pytest.mark.asyncio)
-    try:
-        wishes = _wishes(definition)
-    except SwitchboardUnusable:  # the fixture will say so, where it is one test's failure and not the collection's
-        return (yield)
-    if wishes.time != "virtual":
+        mark = pytest.mark.asyncio(loop_scope="function") if is_virtual else pytest.mark.asyncio
+        mark(metafunc.function)
+        definition.add_marker(mark)
+    if wishes is None or not is_virtual:
         return (yield)
     loops = _VirtualLoops(wishes.seed)
     plugins.register(loops)
@@ -322,5 +324,5 @@ def pytest_runtest_makereport(
 def _story(read: Callable[[], str]) -> str:
     try:
         return read() or "nothing happened"
-    except Exception as error:  # a report that lacks its story is better than none
+    except (Exception, asyncio.CancelledError) as error:  # a report that lacks its story is better than none
         return f"the timeline could not be read: {error!r}"

@@ -114,8 +114,8 @@ def test_hours_pass_in_moments(repository):
 
 def test_the_ini_file_may_say_so_for_all_tests(repository):
     repository.ini(
-        asyncio_mode="strict",
-        asyncio_default_fixture_loop_scope="function",
+        mode="strict",
+        asyncio_default_test_loop_scope="session",
         switchboard_time="virtual",
         switchboard_settings="resume_window = 40",
     )

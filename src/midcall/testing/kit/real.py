@@ -106,7 +106,11 @@ class RealPlace:
         self._held = AsyncExitStack()
         self._apps = ExitStack()
         self._apps_in_loop: list[tuple[asyncio.AbstractEventLoop, AsyncExitStack]] = []
-        started = thread.run(self._start(dict(settings), extensions), START_S)
+        try:
+            started = thread.run(self._start(settings, extensions), START_S)
+        except BaseException:
+            self.close()
+            raise
         credentials = started.credentials
         self.credentials = credentials
         self.http_url = started.info.http_url
@@ -124,7 +128,7 @@ class RealPlace:
             thread.loop,
         )
 
-    async def _start(self, settings: dict[str, object], extensions: Sequence[Extension]) -> _Started:
+    async def _start(self, settings: Mapping[str, object], extensions: Sequence[Extension]) -> _Started:
         try:
             checked = settings_of(settings, DECIDED)
             upstreams = Upstreams.of(os.environ)
@@ -155,9 +159,14 @@ class RealPlace:
         return self._apps.enter_context(apps.in_thread(app))
 
     def close(self) -> None:
-        """Stop the applications and the server."""
-        for loop, stack in reversed(self._apps_in_loop):
-            if not loop.is_closed():
-                loop.run_until_complete(stack.aclose())
-        self._apps.close()
-        self._thread.run(self._held.aclose(), STOP_S)
+        """Stop the applications and the server, each also when another does not stop well."""
+        with ExitStack() as ending:
+            ending.callback(lambda: self._thread.run(self._held.aclose(), STOP_S))
+            ending.callback(self._apps.close)
+            for loop, stack in self._apps_in_loop:
+                ending.callback(_close, loop, stack)
+
+
+def _close(loop: asyncio.AbstractEventLoop, stack: AsyncExitStack) -> None:
+    if not loop.is_closed():
+        loop.run_until_complete(stack.aclose())
