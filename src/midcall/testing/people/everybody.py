@@ -101,6 +101,7 @@ class Everybody:
         self.town = town
         self.labels = _labels(app)
         self._session = town.session
+        self._closed = False
         self._chance = town.chance or Chance(app.entropy)
         self._accounts: dict[AccountSid, People] = {}
         self._calls: WeakValueDictionary[str, PersonCall] = WeakValueDictionary()
@@ -174,6 +175,9 @@ class Everybody:
                 raise
         finally:
             people.arriving.discard(name)
+        if self._closed:
+            await self._leave(account, person)
+            raise WrongState("the server is stopping")
         people.persons[name] = person
         return person
 
@@ -242,7 +246,8 @@ class Everybody:
         self.on_emptied(account)
 
     async def close(self) -> None:
-        """Let all people leave."""
+        """Let all people leave; who arrives meanwhile is sent away."""
+        self._closed = True
         for account in list(self._accounts):
             await self.remove_all(account)
         self._app.trace.listener = None
