@@ -55,6 +55,14 @@ test('one server', async (t) => {
     assert.ok(isAlive(pid));
   });
 
+  await t.test('is reached with TLS as well, by whoever trusts its authority', async () => {
+    const { httpsUrl: url, accountSid, authToken } = switchboard;
+    const other = await Switchboard.connect({ url, accountSid, authToken, ca: fs.readFileSync(switchboard.caFile) });
+    assert.deepEqual(await other.people(), []);
+    await assert.rejects(Switchboard.connect({ url, accountSid, authToken }), /cannot be asked: .*certificate/);
+    await assert.rejects(other.env(), /env needs the data folder/);
+  });
+
   await t.test('has variables that lead to it, and unsets what would lead away', async () => {
     const env = await switchboard.env();
     assert.equal(env.TWILIO_ACCOUNT_SID, switchboard.accountSid);

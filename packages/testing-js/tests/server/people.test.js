@@ -21,6 +21,25 @@ afterEach(async () => {
 });
 after(() => switchboard.stop());
 
+/** A WAV file of a tenth of a second. */
+function silence() {
+  const samples = Buffer.alloc(1600);
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(36 + samples.length, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20); // PCM
+  head.writeUInt16LE(1, 22); // mono
+  head.writeUInt32LE(8000, 24);
+  head.writeUInt32LE(16_000, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(samples.length, 40);
+  return Buffer.concat([head, samples]);
+}
+
 /** Alice has called bob; both sides. */
 async function aCall({ answered = true } = {}) {
   const [alice, bob] = [await switchboard.person('alice'), await switchboard.person('bob')];
@@ -90,6 +109,12 @@ test('a tone is a word without media', async () => {
   await call.speak({ toneHz: 440, for: '1s' });
   await bob.hears({ toneHz: 440 });
   await alice.stopSpeaking();
+});
+
+test('a file is a word without media', async () => {
+  const { bob, call } = await aCall();
+  await call.speak({ file: 'hello.wav', wav: silence() });
+  await bob.hears('hello.wav');
 });
 
 test('feedback is stored', async () => {
