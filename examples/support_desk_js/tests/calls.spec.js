@@ -36,17 +36,17 @@ test('Ada and Grace both ring; Grace answers, and Ada is free again', async ({ a
 });
 
 test('Bob gives up before anybody answers', async ({ ada, bob, request }) => {
-  const call = await bob.call('support');
+  const call = await bob.call('support', { params: { order: '8001' } });
   await expect(ada.status).toHaveText('Bob calls');
   await call.hangUp();
   await expect(ada.status).toHaveText('The customer has hung up');
-  await expect.poll(async () => (await storedOf(request, 'Bob')).outcome).toBe('missed');
+  await expect.poll(async () => (await storedOf(request, '8001'))?.outcome).toBe('missed');
 });
 
 test('nobody is at the desk: Bob is one to be called back', async ({ bob, request }) => {
-  const call = await bob.call('support');
+  const call = await bob.call('support', { params: { order: '8002' } });
   await call.expectEnd();
-  await expect.poll(async () => (await storedOf(request, 'Bob')).outcome).toBe('missed');
+  await expect.poll(async () => (await storedOf(request, '8002'))?.outcome).toBe('missed');
 });
 
 test('Ada hangs up, and Bob is told', async ({ ada, bob }) => {
@@ -58,15 +58,16 @@ test('Ada hangs up, and Bob is told', async ({ ada, bob }) => {
 });
 
 test('Bob hangs up, and what Ada thought of the call is stored', async ({ ada, bob, request, switchboard }) => {
-  const call = await bob.call('support');
+  const call = await bob.call('support', { params: { order: '8003' } });
   await ada.answers('Bob');
   await call.hangUp();
   await expect(ada.status).toHaveText('The call has ended');
   await ada.page.getByLabel('How was the call?').selectOption('good');
   await ada.press('Save');
   await expect(ada.status).toHaveText('Ready');
-  const stored = await storedOf(request, 'Bob');
-  expect(stored).toMatchObject({ agent: 'ada', outcome: 'done', feedback: { score: 4 } });
+  const wanted = { agent: 'ada', outcome: 'done', feedback: { score: 4 } };
+  await expect.poll(() => storedOf(request, '8003')).toMatchObject(wanted);
+  const stored = await storedOf(request, '8003');
   const { calls } = await switchboard.rest('GET', `Calls.json?ParentCallSid=${stored.sid}`);
   const ofAda = calls.find(({ to }) => to === 'client:ada');
   const feedback = await switchboard.rest('GET', `Calls/${ofAda.sid}/Feedback.json`);

@@ -1,5 +1,5 @@
 // What the customer's app and the agent's page tell each other while the call goes on.
-import { expect, test } from './story.js';
+import { expect, storedOf, test } from './story.js';
 
 test("Bob's app tells what he looks at, also while it still rings", async ({ ada, bob }) => {
   const call = await bob.call('support');
@@ -13,13 +13,13 @@ test("Bob's app tells what he looks at, also while it still rings", async ({ ada
 });
 
 test("Ada makes an offer, and Bob's app shows it", async ({ ada, bob, request }) => {
-  const call = await bob.call('support');
+  const call = await bob.call('support', { params: { order: '8004' } });
   await ada.answers('Bob');
   await ada.offer('10 % off, if you keep it');
   await call.expectMessage({ kind: 'offer', text: '10 % off, if you keep it' });
   await expect(ada.offers).toHaveText(['10 % off, if you keep it ✓']);
-  const conversations = await (await request.get('/conversations')).json();
-  expect(conversations.at(-1).offers).toMatchObject([{ kind: 'offer', text: '10 % off, if you keep it' }]);
+  const stored = { offers: [{ kind: 'offer', text: '10 % off, if you keep it' }] };
+  await expect.poll(() => storedOf(request, '8004')).toMatchObject(stored);
 });
 
 test("Ada declines: Bob's app hears that he will be called back", async ({ ada, bob }) => {

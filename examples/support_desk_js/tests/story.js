@@ -90,8 +90,8 @@ export class AgentPage {
   }
 }
 
-/** What the desk has stored about the newest call of a customer. */
-export async function storedOf(request, customer) {
+/** What the desk has stored about the call for an order. */
+export async function storedOf(request, order) {
   const conversations = await (await request.get('/conversations')).json();
-  return conversations.findLast((conversation) => conversation.customer === customer);
+  return conversations.find((conversation) => conversation.order === order);
 }
