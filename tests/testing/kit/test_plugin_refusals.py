@@ -4,6 +4,9 @@ from fnmatch import fnmatch
 
 import pytest
 
+from midcall.testing import SwitchboardUnusable
+from midcall.testing.plugin import wishes_of
+
 pytestmark = pytest.mark.timeout(240)  # test runs in processes of their own
 
 REFUSED = {
@@ -85,10 +88,10 @@ def test_each_refusal_says_what_to_do(repository):
         assert any(fnmatch(line, f"*{sentence}*") for line in result.outlines), sentence
 
 
-def test_a_line_of_settings_without_an_equals_sign_is_refused(repository):
-    repository.ini(switchboard_settings="resume_window 40")
-    result = repository.run("def test_it(switchboard): ...")
-    result.stdout.fnmatch_lines(["*switchboard_settings takes one NAME = VALUE a line*"])
+def test_a_line_of_settings_without_an_equals_sign_is_refused(pytester):
+    pytester.makeini("[pytest]\nswitchboard_settings = resume_window 40\n")
+    with pytest.raises(SwitchboardUnusable, match="switchboard_settings takes one NAME = VALUE a line"):
+        wishes_of(pytester.parseconfig(), [])
 
 
 def test_a_package_that_virtual_time_needs_is_named(repository):
