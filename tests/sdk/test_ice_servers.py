@@ -10,8 +10,10 @@ import pytest
 from midcall.core.client import IceState
 from midcall.sdk import ice
 from midcall.sdk.options import RtcConfiguration
+from midcall.wire import signal
 from support.media_sessions import HASTE
 from support.relay_server import RelayServer, relaying
+from support.scripted_server import rung
 
 
 @pytest.fixture
@@ -77,3 +79,19 @@ async def test_a_relay_that_is_gone_does_not_hold_up_the_end_of_a_call(person, r
     relay.close()
     async with asyncio.timeout(5):
         await caller.peer.close()
+
+
+async def test_what_connect_and_accept_are_given_is_used(person, registered, relay):
+    configuration = RtcConfiguration(ice_servers=[{"urls": f"stun:127.0.0.1:{relay.port}"}])
+    device, connection = await registered(media="real")
+    placed = await device.connect(rtc_configuration=configuration)
+    await connection.expect(signal.ClientInvite)
+    assert relay.asked > 0
+    placed.disconnect()
+    await connection.expect(signal.Hangup)
+
+    relay.asked = 0
+    rings = await rung(device, connection, sdp=await person(440).peer.offer())
+    rings.accept(rtc_configuration=configuration)
+    await connection.expect(signal.ClientAnswer)
+    assert relay.asked > 0
