@@ -255,7 +255,7 @@ def test_a_thread_that_never_ends_is_named() -> None:
             stop.set()
 
     with pytest.raises(EverybodyWaits, match=r"because a thread works(.|\n)*a thread is in .*busy"):
-        run(main(), stuck_s=0.05)
+        run(main(), stuck_s=0.5)
 
 
 def test_one_virtual_loop_runs_at_a_time() -> None:
@@ -302,3 +302,9 @@ def test_whoever_waits_for_the_real_world_can_hold_the_clock() -> None:
         return at
 
     assert run(main()) == 0.0
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "time_machine", None)
+    with pytest.raises(ImportError, match=r"pip install 'midcall\[testing\]'"):
+        VirtualLoop()

@@ -16,6 +16,7 @@ import pytest
 import requests
 import uvicorn
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from fastapi import FastAPI, Request
 
 from midcall.testing.loop import VirtualLoop, run
@@ -409,6 +410,14 @@ def test_web_sockets_are_carried() -> None:
             return await ws.receive_str()
 
     assert run(main()) == "HELLO"
+
+
+def test_aiohttps_own_test_server_works() -> None:
+    async def main() -> str:
+        async with TestClient(TestServer(_web_app())) as client, client.get("/hello") as answer:
+            return str((await answer.json())["url"])
+
+    assert run(main()).startswith("http://127.0.0.1:")
 
 
 def test_files_are_sent() -> None:

@@ -83,6 +83,7 @@ class MemoryServer(asyncio.AbstractServer):
     def __init__(self, network: Network) -> None:
         self._network = network
         self._places: list[Address] = []
+        self._kept: list[socket.socket] = []
         self._ends: dict[MemoryTransport, None] = {}  # ordered, as a set is not
         self._closed = False
         self._waiting: list[asyncio.Future[None]] = []
@@ -96,6 +97,10 @@ class MemoryServer(asyncio.AbstractServer):
         """
         self._network.add(place, Listener(make, self, secure))
         self._places.append(place)
+
+    def keep(self, sock: socket.socket) -> None:
+        """Close a socket when the server is closed, whose port it has taken."""
+        self._kept.append(sock)
 
     @property
     def sockets(self) -> tuple[Any, ...]:
@@ -123,6 +128,8 @@ class MemoryServer(asyncio.AbstractServer):
         for place in self._places:
             self._network.remove(place)
         self._places.clear()
+        while self._kept:
+            self._kept.pop().close()
         self._closed = True
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()

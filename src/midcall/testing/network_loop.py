@@ -75,14 +75,16 @@ class NetworkLoop(asyncio.SelectorEventLoop):
         ssl: Any = None,
         **options: Any,
     ) -> MemoryServer:
-        """Listen in this network. A host that is a name gets an address of its own.
+        """Listen in this network. A host that is a name gets an address of its own; a socket that is bound gives the
+        port, and nobody outside reaches it.
 
         Raises:
             OSError: the place is taken.
         """
-        if sock is not None:
-            raise OSError(errno.EOPNOTSUPP, "virtual time serves names and ports in memory; give a host and a port")
         server = MemoryServer(self.network)
+        if sock is not None:
+            host, port = LOOPBACK, sock.getsockname()[1]
+            server.keep(sock)
         addresses = {self.network.name(one or LOOPBACK) for one in ([host] if isinstance(host, str | None) else host)}
         number = port_number(port)
         try:
