@@ -207,9 +207,11 @@ class Transport:
         finally:
             self._ws = None
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-            self._queue = deque(item for item in self._queue if item[1])
-            await ws.close()
+            try:
+                await asyncio.gather(writer, return_exceptions=True)
+            finally:  # whoever closes the transport in this moment cancels us
+                self._queue = deque(item for item in self._queue if item[1])
+                await ws.close()
 
     async def _connect(self) -> aiohttp.ClientWebSocketResponse:
         if self._session is None:
