@@ -183,6 +183,25 @@ async def test_each_thing_wrong_with_a_token_has_its_code(accounts: Accounts, cl
     assert await refusal(accounts, old) == 31205
 
 
+async def test_a_grant_is_checked_for_its_key_its_account_and_its_time(
+    accounts: Accounts, store: MemoryStore, clock: ManualClock
+) -> None:
+    grant = await accounts.grant(minted(clock))
+    await accounts.check(grant)
+    row = await store.account(ROOT)
+    assert row is not None
+
+    await store.put_account(replace(row, status=AccountStatus.SUSPENDED))
+    with pytest.raises(errors.Refused, check=lambda refused: refused.rule is errors.ACCOUNT_INVALID):
+        await accounts.check(grant)
+    await store.put_account(row)
+    with pytest.raises(errors.Refused, check=lambda refused: refused.rule is errors.TOKEN_INVALID):
+        await accounts.check(replace(grant, key_sid=KeySid("SK" + "9" * 32)))
+    clock.advance(3600)
+    with pytest.raises(errors.Refused, check=lambda refused: refused.rule is errors.TOKEN_EXPIRED):
+        await accounts.check(grant)
+
+
 async def test_a_token_of_a_suspended_account_names_the_account(
     accounts: Accounts, store: MemoryStore, clock: ManualClock
 ) -> None:

@@ -78,7 +78,6 @@ class Connection:
         self._place = hub.place_shown.asked_by(host)
         self._limits = hub.limits
         self._outlet = Outlet(socket, limit_bytes=hub.limits.queued_bytes, fail=self.abort)
-        self._token = ""
         self._grant: Grant | None = None
         self._reconnect_timeout_s = 0.0
         self._accepting: set[asyncio.Task[None]] = set()
@@ -261,9 +260,9 @@ class Connection:
             case signal.Message():
                 await self._on_message(self._grant, frame)
             case signal.Register():
-                await self._on_register(frame)
+                await self._on_register(self._grant, frame)
             case signal.ClientInvite(reconnect=None):
-                await self._on_invite(frame)
+                await self._on_invite(self._grant, frame)
             case signal.ClientInvite(reconnect=str() as token):
                 self._hub.resume(self, frame.call_sid, token, frame.sdp, resume_window_s=self._resume_window_s)
             case signal.ClientAnswer():
@@ -311,7 +310,7 @@ class Connection:
             raise Refused(errors.TOKEN_INVALID, "The new access token is of another account")
         elif grant.identity != self.identity:
             self._rename(grant)
-        self._grant, self._token = grant, frame.token or ""
+        self._grant = grant
         self._reconnect_timeout_s = min(30.0, max(0.0, frame.reconnect_timeout))
 
     def _rename(self, grant: Grant) -> None:
@@ -343,13 +342,13 @@ class Connection:
             self._deadline.cancel()
             self._deadline = None
 
-    async def _on_register(self, frame: signal.Register) -> None:
+    async def _on_register(self, grant: Grant, frame: signal.Register) -> None:
         if not frame.media.audio:
             self._hub.unregister(self)
             self.send(signal.Offline())
             return
         try:
-            grant = await self._accounts.grant(self._token)
+            await self._accounts.check(grant)
             if not grant.incoming or self.identity is None:
                 raise Refused(errors.INCOMING_NOT_ALLOWED)
             is_new = self._hub.register(self)
@@ -372,10 +371,10 @@ class Connection:
     def _resume_window_s(self) -> float:
         return max(self._reconnect_timeout_s, self._limits.resume_window_s)
 
-    async def _on_invite(self, frame: signal.ClientInvite) -> None:
+    async def _on_invite(self, grant: Grant, frame: signal.ClientInvite) -> None:
         if frame.call_sid in self.aliases:
             return  # sent twice
-        grant = await self._accounts.grant(self._token)
+        await self._accounts.check(grant)
         if grant.application_sid is None:
             raise Refused(errors.OUTGOING_NOT_ALLOWED)
         parameters = (*grant.parameters, *signal.decode_params(frame.twilio.params))

@@ -154,6 +154,23 @@ class Accounts:
             key_sid=key.sid,
         )
 
+    async def check(self, grant: Grant) -> None:
+        """Check again what may have changed since a token was accepted: its key, its account, and the time.
+
+        Its signature and what it says cannot. Devices register every half minute, and reading a token costs more than
+        all else that a registration does.
+
+        Raises:
+            Refused: TOKEN_INVALID, TOKEN_EXPIRED, ACCOUNT_INVALID.
+        """
+        if grant.key_sid is not None:
+            await self._key_of(tokens.Issuer(grant.key_sid, grant.account_sid))
+        account = await self._store.account(grant.account_sid)
+        if account is None or not await self._is_open(account):
+            raise Refused(errors.ACCOUNT_INVALID)
+        if grant.expires_at <= self._clock.now():
+            raise Refused(errors.TOKEN_EXPIRED)
+
     async def _key_of(self, issuer: tokens.Issuer) -> ApiKey:
         key = await self._store.key(issuer.key_sid)
         if key is None or key.account_sid != issuer.account_sid:
