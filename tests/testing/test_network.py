@@ -302,7 +302,7 @@ def test_there_is_no_udp_no_unix_socket_and_no_socket_from_outside() -> None:
 def test_a_blocking_request_on_the_loop_is_an_error_and_not_a_hang() -> None:
     async def main() -> None:
         async with served(_web_app(), host="app.example"):
-            requests.get("http://app.example/hello", timeout=5)  # noqa: ASYNC210 - the mistake this is about
+            requests.get("http://app.example/hello", timeout=30)  # noqa: ASYNC210 - the mistake this is about
 
     with pytest.raises(RuntimeError, match=r"asyncio\.to_thread"):
         run(main())
@@ -376,12 +376,12 @@ def test_connections_of_threads_leave_nothing_open() -> None:
         assert isinstance(loop, VirtualLoop)
         async with served(_web_app(), host="app.example"):
             for _ in range(3):
-                await asyncio.to_thread(requests.get, "https://app.example/file", timeout=5)
+                await asyncio.to_thread(requests.get, "https://app.example/file", timeout=30)
             with loop.standing_clock():
                 while loop.doors.open or loop.network.ends():  # noqa: ASYNC110 - the thread lets go in real time
                     await asyncio.sleep(0)
             with pytest.raises(requests.ConnectionError, match=r"nothing is served at app\.example:81"):
-                await asyncio.to_thread(requests.get, "http://app.example:81/", timeout=5)
+                await asyncio.to_thread(requests.get, "http://app.example:81/", timeout=30)
 
     run(main())
 
@@ -394,7 +394,7 @@ def test_a_thread_is_reset_when_the_other_end_is() -> None:
 
         async with await asyncio.start_server(cut, "app.example", 80):
             with pytest.raises(requests.ConnectionError):
-                await asyncio.to_thread(requests.get, "http://app.example/", timeout=5)
+                await asyncio.to_thread(requests.get, "http://app.example/", timeout=30)
 
     run(main())
 

@@ -143,7 +143,7 @@ def test_an_application_of_any_make_answers_calls_and_sends_messages(
 
 
 def _post(url: str, data: dict[str, str]) -> Any:
-    answer = requests.post(url, data=data, timeout=10)
+    answer = requests.post(url, data=data, timeout=30)
     answer.raise_for_status()
     return answer.json()
 
@@ -188,15 +188,15 @@ def test_a_token_of_the_official_library_lives_as_long_as_it_says() -> None:
 
 
 def read_with_urllib(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own URL
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own URL
         return bytes(answer.read())
 
 
 @pytest.mark.parametrize(
     "get",
     [
-        lambda url: requests.get(url, timeout=10).content,  # seconds of real time
-        lambda url: httpx.get(url, timeout=10).content,
+        lambda url: requests.get(url, timeout=30).content,  # seconds of real time
+        lambda url: httpx.get(url, timeout=30).content,
         read_with_urllib,
     ],
     ids=["requests", "httpx", "urllib"],

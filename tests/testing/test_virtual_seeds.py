@@ -21,6 +21,7 @@ def told(seed: str, hash_seed: str) -> bytes:
     return run.stdout
 
 
+@pytest.mark.timeout(180)  # three processes that import everything
 def test_a_seed_decides_an_hour_to_the_byte_whatever_python_hashes() -> None:
     once = told("7", "0")
     assert b"the end" in once
