@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import jwt
@@ -23,8 +22,6 @@ ALGORITHMS: Final = ("HS256", "HS384", "HS512")
 
 CONTENT_TYPE: Final = "twilio-fpa;v=1"
 
-REMEMBERED: Final = 1_024
-"""Good tokens whose contents are at hand. Whether their time is over is looked at each time."""
 MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_LIFE_S: Final = 24 * 3600
 LEEWAY_S: Final = 60
@@ -67,8 +64,6 @@ class Claims:
     home: str | None = None
 
 
-# A client shows the same token with each registration, every half a minute; reading it is most of what that costs.
-@lru_cache(maxsize=REMEMBERED)
 def issuer_of(token: str | None) -> Issuer:
     """Whose key has to verify the token.
 
@@ -91,7 +86,6 @@ def issuer_of(token: str | None) -> Issuer:
     return Issuer(KeySid(key), AccountSid(account))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def verify(token: str, secret: str) -> Claims:
     """Check the signature with the issuer's secret, and read the claims.
 
