@@ -55,22 +55,26 @@ def _own_url(request: Request) -> str:
     return settings.url or str(request.base_url).rstrip("/")
 
 
-async def _signed_fields(request: Request) -> dict[str, Any]:
+async def _signed_fields(request: Request) -> dict[str, str]:
     """The fields of a callback, JSON or form. Nobody but the voice service may tell the desk anything.
 
     Raises:
         HTTPException: 403, the signature is missing or wrong.
     """
     is_json = request.headers.get("Content-Type", "").startswith("application/json")
-    fields = await request.json() if is_json else dict(await request.form())
+    try:
+        fields: Any = await request.json() if is_json else dict(await request.form())
+    except ValueError:
+        fields = None
+    is_readable = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
     url = _own_url(request) + str(request.url).removeprefix(str(request.base_url).rstrip("/"))
     validator = RequestValidator(request.app.state.settings.auth_token)
-    if not validator.validate(url, fields, request.headers.get("X-Twilio-Signature", "")):
+    if not is_readable or not validator.validate(url, fields, request.headers.get("X-Twilio-Signature", "")):
         raise HTTPException(403, "This is not signed with the account's auth token.")
-    return fields
+    return dict(fields)
 
 
-Signed = Annotated[dict[str, Any], Depends(_signed_fields)]
+Signed = Annotated[dict[str, str], Depends(_signed_fields)]
 
 
 @callbacks.post("/voice")

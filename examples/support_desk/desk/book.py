@@ -23,6 +23,7 @@ class Entry:
         legs: name of the agent at the end of each leg, by the leg's sid.
         introduced: those legs that were told who calls.
         agent, agent_leg: who answered, and on which leg.
+        is_asked: the customer was asked to rate the call.
         talked_s: how long customer and agent talked.
         lasted_s: how long the customer's call was; None until it is over.
         seen: sids of the messages that were passed on.
@@ -42,6 +43,7 @@ class Entry:
     introduced: set[str] = field(default_factory=set)
     agent: str | None = None
     agent_leg: str | None = None
+    is_asked: bool = False
     rating: int | None = None
     talked_s: int | None = None
     lasted_s: int | None = None

@@ -26,7 +26,6 @@ class Desk:
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
-        self._client = client
         self._messages = Messages(client)
         self.team = Team(settings.agents)
         self.book = Book()
@@ -51,6 +50,7 @@ class Desk:
                 return await self._next(entry)
             question = {"type": "rate", "text": f"How was your call with {entry.agent}? 1 to 5"}
             await self._tell_customer(entry, question, key="rate")
+            entry.is_asked = entry.has_app
             return _hang_up(after_s=self._settings.rating_s if entry.has_app else 0)
 
     async def follow_leg(self, customer: str, fields: Mapping[str, str], callback: str) -> None:
@@ -74,9 +74,11 @@ class Desk:
             if sid in entry.seen:
                 return
             match content:
-                case {"type": "rating", "score": 1 | 2 | 3 | 4 | 5 as score} if leg == entry.call_sid:
+                case {"type": "rating", "score": 1 | 2 | 3 | 4 | 5 as score} if (
+                    entry.is_asked and leg == entry.call_sid
+                ):
                     entry.rating = score
-                    await self._client.calls(entry.call_sid).update_async(status="completed")
+                    await self._messages.hang_up(entry.call_sid)
                 case _ if leg == entry.call_sid:
                     for agent_leg in [entry.agent_leg] if entry.agent_leg else list(entry.legs):
                         await self._messages.tell(agent_leg, content, key=sid)

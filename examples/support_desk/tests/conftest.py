@@ -40,9 +40,9 @@ class OpenDesk:
     async def token(self, identity: str) -> str:
         return (await self._office.get("/token", params={"identity": identity})).raise_for_status().json()["token"]
 
-    async def post(self, path: str, **fields: str) -> int:
+    async def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> int:
         """What somebody gets who is not the voice service; the status."""
-        return (await self._office.post(path, data=fields)).status_code
+        return (await self._office.post(path, data=fields, **more)).status_code
 
 
 OpenADesk = Callable[..., Awaitable[OpenDesk]]

@@ -106,7 +106,11 @@ async def test_a_desk_that_does_not_answer_the_phone_leaves_an_alert(
 async def test_nobody_but_the_voice_service_can_tell_the_desk_anything(desk: OpenDesk) -> None:
     forged = {"CallSid": "CA" + "0" * 32, "From": "client:mallory", "CallStatus": "ringing"}
     for path in ("/voice", "/dialled", "/legs?customer=CA", "/messages", "/ended"):
-        assert await desk.post(path, **forged) == 403
+        assert await desk.post(path, forged) == 403
+        assert await desk.post(path, json=forged) == 403
+        assert await desk.post(path, json=[1]) == 403
+        assert await desk.post(path, json={"CallSid": 1}) == 403
+        assert await desk.post(path, content=b"{", headers={"Content-Type": "application/json"}) == 403
     assert await desk.calls() == []
 
 

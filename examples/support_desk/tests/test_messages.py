@@ -171,13 +171,29 @@ async def test_a_customer_who_does_not_rate_is_hung_up_after_half_a_minute(
     assert (await desk.last_call())["rating"] is None
 
 
-async def test_a_rating_that_is_none_is_passed_on_like_any_message(desk: OpenDesk, alice: Person, bob: Person) -> None:
+async def test_a_customer_who_rates_and_hangs_up_at_once_has_rated(
+    desk: OpenDesk, alice: Person, bob: Person, switchboard: Switchboard
+) -> None:
     call = await alice.call("desk")
     incoming = await bob.incoming()
     await incoming.accept()
-    await call.send_message({"type": "rating", "score": "ten"})
+    await incoming.hang_up()
+    await call.expect_message({"type": "rate"})
+    await call.send_message({"type": "rating", "score": 4}, wait=False)
+    await call.hang_up()
+    await switchboard.clock.sleep("1m")
 
-    await incoming.expect_message({"type": "rating", "score": "ten"})
+    assert (await desk.last_call())["rating"] == 4
+    assert len(desk.served.requests("/messages")) == 1, "which was answered with 2xx, so it does not come again"
+
+
+async def test_a_rating_that_nobody_asked_for_does_not_end_the_call(desk: OpenDesk, alice: Person, bob: Person) -> None:
+    call = await alice.call("desk")
+    incoming = await bob.incoming()
+    await incoming.accept()
+    await call.send_message({"type": "rating", "score": 1})
+
+    await incoming.expect_message({"type": "rating", "score": 1})
     await call.expect(status="open")
 
 
