@@ -338,8 +338,8 @@ async def test_refusals_are_general(client: Kind, stage: Stage) -> None:
 DIGITS = "Digits"
 
 
-async def digits_of(stage: Stage, leg: str, count: int) -> list[str]:
-    """The digits in a leg's timeline, once there are so many."""
+async def digits_of(stage: Stage, leg: str, count: int, *, in_band: bool | None = None) -> list[str]:
+    """The digits in a leg's timeline, once there are so many; `in_band` picks those that came in RTP, or the others."""
     customer = stage.customer
     path = f"/midcall/v1/Accounts/{customer.credentials.account_sid}/Calls/{leg}/Timeline.json"
     for _ in range(200):
@@ -360,6 +360,49 @@ async def test_digits_arrive(client: Kind, stage: Stage) -> None:
         await talk.mine.wait_for("sample", count=2)
     await talk.mine.send_digits("1w2*#")
     assert await digits_of(stage, await sid_of(talk.mine), 4) == ["1", "2", "*", "#"]
+
+
+@differs(
+    "by signalling",
+    "Digits go in RTP (RFC 4733) where there is RTP. A client without media sends them in a frame of signalling, as a "
+    "browser does that could not agree on telephone events.",
+)
+async def digits_by_signalling(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.mine.send_digits("5")
+    assert await digits_of(stage, await sid_of(talk.mine), 1, in_band=False) == ["5"]
+
+
+@row(DIGITS, "digits travel in the sound, as telephone events", none=digits_by_signalling)
+async def test_digits_in_band(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.mine.wait_for("sample", count=2)
+    await talk.mine.send_digits("5")
+    assert await digits_of(stage, await sid_of(talk.mine), 1, in_band=True) == ["5"]
+
+
+@differs(
+    "all are sent",
+    "The browser SDK starts what follows a `w` 500 ms after the keys before it began, and cuts them off when they take "
+    "longer. `midcall.sdk` sends all keys, and then waits.",
+)
+async def no_digit_is_cut_off(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.mine.send_digits("12345w6")
+    assert await digits_of(stage, await sid_of(talk.mine), 6) == list("123456")
+
+
+@row(DIGITS, "keys before a `w` are cut off when they take longer than 500 ms", python=no_digit_is_cut_off)
+async def test_digits_that_are_cut_off(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.mine.wait_for("sample", count=2)
+    await talk.mine.send_digits("12345w6")
+    leg = await sid_of(talk.mine)
+    digits = await digits_of(stage, leg, 3)
+    while digits[-1] != "6":
+        digits = await digits_of(stage, leg, len(digits) + 1)
+    assert digits[0] == "1"
+    assert len(digits) < 6
 
 
 @row(DIGITS, "`sendDigits` with anything else throws InvalidArgumentError, in any state")

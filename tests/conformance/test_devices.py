@@ -241,6 +241,36 @@ async def test_a_new_token_during_a_call(client: Kind, stage: Stage) -> None:
     assert "disconnect" not in names(await talk.mine.events())
 
 
+@row(TOKENS, "a call with a token that has expired meanwhile is refused: `error` 31205 when precise codes are on")
+async def test_a_call_with_an_expired_token(client: Kind, stage: Stage) -> None:
+    me = await stage.device(client, token_refresh_ms=0, **precise(client))
+    await me.update_token(stage.customer.token("short", ttl=3))
+    await me.register()
+    await me.wait_for("tokenWillExpire")
+    told: list[str] = []
+    while "error" not in told:  # the last calls before the end find nobody
+        mine = await me.connect(params={"To": "anybody"})
+        await mine.wait_for("disconnect")
+        told = names(await mine.events(), without=["ringing"])
+    assert told == ["error", "disconnect"]
+    assert (await mine.wait_for("error")).arg["code"] == 31205
+    them = await stage.person()
+    await me.update_token(stage.customer.token("short"))
+    await me.connect(params={"To": them.name})
+    await them.incoming()
+
+
+@row(TOKENS, "`updateToken` during a call with a token that is refused: `error` 20101; the call goes on")
+async def test_a_refused_token_during_a_call(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.me.update_token("invalid-token")
+    assert (await talk.me.wait_for("error")).arg["code"] == 20101
+    await talk.mine.send_message("still here")
+    await talk.mine.wait_for("messageSent")
+    assert (await talk.mine.facts()).status == "open"
+    assert names(await talk.mine.events()) == ["ringing", "accept", "messageSent"]
+
+
 # ------ taking over
 
 TAKING = "Taking a ringing call over"

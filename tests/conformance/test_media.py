@@ -185,3 +185,12 @@ async def test_a_silent_microphone(client: Kind, stage: Stage) -> None:
     assert data["name"] == "audioInputLevel"
     assert data["threshold"] == {"name": "minStandardDeviation", "value": pytest.approx(327.67)}
     assert 0 <= data["value"] < 327.67
+
+
+@row(WARNINGS, "no `constant-audio-input-level` while muted", none=nothing_to_measure)
+async def test_a_muted_microphone(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client, silent=True)
+    await talk.mine.mute()
+    await talk.mine.wait_for("sample", count=13, timeout=PATIENT_S)  # without mute it comes after ten
+    told = [event.arg for event in await talk.mine.events() if event.name == "warning"]
+    assert "constant-audio-input-level" not in told

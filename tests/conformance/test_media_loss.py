@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from conformance.common import told, until_heard
-from conformance.driver import Kind
-from conformance.rows import row
+from conformance.driver import Call, Kind
+from conformance.rows import differs, row
 from conformance.stage import Stage
 from conformance.test_media import nothing_to_measure
 
@@ -43,7 +43,10 @@ async def test_media_comes_back(client: Kind, stage: Stage) -> None:
     await told(talk.mine, "warning-cleared", "low-bytes-received", timeout=PATIENT_S)
     await asyncio.gather(until_heard(talk.mine), until_heard(talk.theirs))
     assert (await talk.mine.facts()).status == "open"
-    assert not [event for event in await talk.mine.events() if event.name in ("error", "disconnect")]
+    events = [event for event in await talk.mine.events() if event.name != "audio"]
+    ours = [event for event in events if event.name.startswith("reconnect") or event.arg == "ice-connectivity-lost"]
+    assert [event.name for event in ours] == ["warning", "reconnecting", "warning-cleared", "reconnected"]
+    assert not [event for event in events if event.name in ("error", "disconnect")]
 
 
 @row(
@@ -63,3 +66,68 @@ async def test_media_stays_away(client: Kind, stage: Stage) -> None:
     assert (await talk.mine.wait_for("error")).arg["code"] == 53405
     assert (await talk.mine.facts()).status == "closed"
     await talk.theirs.wait_for("disconnect")
+
+
+# ------ a line that is bad, not gone
+
+WARNINGS = "Warnings of a bad line"
+
+
+async def warning(call: Call, name: str) -> dict:
+    """The data of a warning."""
+    return (await told(call, "warning", name, timeout=PATIENT_S)).args[1]
+
+
+@row(
+    WARNINGS,
+    "`high-packet-loss` and `high-packets-lost-fraction`, with threshold, values and samples, when packets are lost",
+    none=nothing_to_measure,
+)
+async def test_a_lossy_line(client: Kind, stage: Stage) -> None:
+    cable = await stage.media_cable()
+    talk = await stage.placed(client, sound=True, media=cable)
+    cable.loses = 4
+    loss = await warning(talk.mine, "high-packet-loss")
+    assert (loss["name"], loss["threshold"]) == ("packetsLostFraction", {"name": "max", "value": 1})
+    assert sum(value > 1 for value in loss["values"]) >= 3
+    assert list(loss["values"]) == [sample["packetsLostFraction"] for sample in loss["samples"]]
+    mean = await warning(talk.mine, "high-packets-lost-fraction")
+    assert (mean["name"], mean["threshold"]) == ("packetsLostFraction", {"name": "maxAverage", "value": 3})
+
+
+@row(WARNINGS, "`high-rtt`, with the last values above 400 ms, when packets are slow", none=nothing_to_measure)
+async def test_a_slow_line(client: Kind, stage: Stage) -> None:
+    cable = await stage.media_cable()
+    talk = await stage.placed(client, sound=True, media=cable)
+    cable.delay_s = 0.3
+    data = await warning(talk.mine, "high-rtt")
+    assert (data["name"], data["threshold"]) == ("rtt", {"name": "max", "value": 400})
+    assert sum(value > 400 for value in data["values"]) >= 3
+
+
+async def a_short_cut(client: Kind, stage: Stage) -> tuple:
+    """Arguments of `warning-cleared`, when media was away for so short a time that nothing else came of it."""
+    cable = await stage.media_cable()
+    talk = await stage.placed(client, sound=True, media=cable)
+    await talk.mine.wait_for("sample", count=6)
+    cable.cut()
+    await warning(talk.mine, "low-bytes-received")
+    cable.mend()
+    cleared = await told(talk.mine, "warning-cleared", "low-bytes-received", timeout=PATIENT_S)
+    assert (await talk.mine.facts()).status == "open"
+    return cleared.args
+
+
+@differs("a name", "`warning-cleared` of `midcall.sdk` has one argument; the browser SDK's second one is always null.")
+async def cleared_by_name(client: Kind, stage: Stage) -> None:
+    assert await a_short_cut(client, stage) == ("low-bytes-received",)
+
+
+@row(
+    WARNINGS,
+    "`low-bytes-received` is cleared when bytes come again: `warning-cleared(name, null)`",
+    media=cleared_by_name,
+    none=nothing_to_measure,
+)
+async def test_a_short_cut(client: Kind, stage: Stage) -> None:
+    assert await a_short_cut(client, stage) == ("low-bytes-received", None)

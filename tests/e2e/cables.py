@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
+from collections.abc import Callable
 from types import TracebackType
 
 
@@ -84,13 +86,20 @@ class Cable:
 
 
 class MediaCable:
-    """Relays each address that the server offers for media; a browser is given the relay's instead.
+    """Relays each address that the server offers for media; a client is given the relay's instead.
 
     Packets that come while it is cut are gone.
+
+    Attributes:
+        loses: of so many packets in a row one is lost; 0 loses none.
+        delay_s: how long a packet is under way.
     """
 
     def __init__(self) -> None:
         self.plugged = True
+        self.loses = 0
+        self.delay_s = 0.0
+        self._packets = 0
         self._transports: list[asyncio.DatagramTransport] = []
 
     async def __aenter__(self) -> MediaCable:
@@ -107,6 +116,16 @@ class MediaCable:
 
     def mend(self) -> None:
         self.plugged = True
+
+    def carry(self, send: Callable[[], None]) -> None:
+        """Let a packet through, unless it gets lost."""
+        self._packets += 1
+        if self.loses and self._packets % self.loses == 0:
+            return
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, send)
+        else:
+            send()
 
     async def relay(self, host: str, port: int) -> int:
         """Stand between a browser and an address of the server; the relay's port on the same host."""
@@ -135,7 +154,11 @@ class _MediaEnd(asyncio.DatagramProtocol):
             return
         self.peer = addr
         if self.other.peer is not None:
-            self.other.transport.sendto(data, self.other.peer)
+            self._cable.carry(functools.partial(self._send, data, self.other.peer))
+
+    def _send(self, data: bytes, peer: tuple[str, int]) -> None:
+        if not self.other.transport.is_closing():
+            self.other.transport.sendto(data, peer)
 
     def error_received(self, exc: Exception) -> None:
         """The socket at the other side is closed; ICE finds out by itself."""
