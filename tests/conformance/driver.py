@@ -109,11 +109,16 @@ class Surface:
     """What the SDK's classes have, in JavaScript's spelling.
 
     Attributes:
+        audio: of the audio helper.
+        package: name and version.
         enums: the values of an enumeration by name, such as `Call.State`; without those that do not exist.
     """
 
     call: frozenset[str]
     device: frozenset[str]
+    audio: frozenset[str]
+    is_supported: bool
+    package: tuple[str, str]
     enums: dict[str, frozenset[Any]]
 
 
@@ -177,6 +182,15 @@ class Device(Protocol):
     async def events(self) -> list[Event]: ...
     async def wait_for(self, name: str, *, count: int = 1, timeout: float = EVENT_TIMEOUT_S) -> Event: ...
     async def surface(self) -> Surface: ...
+    async def processors(self) -> list[str]:
+        """What becomes of each of nine steps with processors of sound: ok, or the name of what is thrown."""
+
+    async def set_input(self, device_id: str) -> None:
+        """Use that microphone."""
+
+    async def sounds(self) -> list[bool]:
+        """Turn the sound of dialling off; then: whether incoming is on, what turning off said, outgoing, disconnect."""
+
     async def errors(self) -> dict[int, str]:
         """The names of the SDK's errors by their codes."""
 

@@ -170,7 +170,23 @@ class BrowserDevice:
             for owner in ("call", "device")
             for name, values in shown[owner].items()
         }
-        return Surface(call=frozenset(shown["callMembers"]), device=frozenset(shown["deviceMembers"]), enums=enums)
+        return Surface(
+            call=frozenset(shown["callMembers"]),
+            device=frozenset(shown["deviceMembers"]),
+            audio=frozenset(shown["audioMembers"]),
+            is_supported=shown["isSupported"],
+            package=(shown["packageName"], shown["version"]),
+            enums=enums,
+        )
+
+    async def processors(self) -> list[str]:
+        return list(await self.do("processors"))
+
+    async def set_input(self, device_id: str) -> None:
+        await self.do("setInput", device_id)
+
+    async def sounds(self) -> list[bool]:
+        return list(await self.do("sounds"))
 
     async def errors(self) -> dict[int, str]:
         """The page has no way to them, so the package is asked."""

@@ -7,7 +7,7 @@ import dataclasses
 import ssl
 from array import array
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, EnumType
 from typing import Any
 
@@ -169,6 +169,9 @@ class PythonDevice:
         return Surface(
             call=frozenset(camel(name) for name in dir(sdk.Call) if not name.startswith("_")),
             device=frozenset(camel(name) for name in dir(sdk.Device) if not name.startswith("_")),
+            audio=frozenset(camel(name) for name in dir(self.device.audio) if not name.startswith("_")),
+            is_supported=sdk.Device.is_supported(),
+            package=(sdk.Device.package_name, sdk.Device.version),
             enums={
                 f"{owner}.{name}": frozenset(member.value for member in value)
                 for owner, each in owners.items()
@@ -176,6 +179,38 @@ class PythonDevice:
                 if isinstance(value, EnumType)
             },
         )
+
+    async def processors(self) -> list[str]:
+        audio = self.device.audio
+        assert audio is not None
+        one, other = _Passes(), _Passes()
+        steps: list[Callable[[], None]] = [
+            lambda: audio.add_processor(None),  # type: ignore[arg-type]
+            lambda: audio.add_processor(object()),  # type: ignore[arg-type]
+            lambda: audio.remove_processor(one),
+            lambda: audio.add_processor(one),
+            lambda: audio.add_processor(other),
+            lambda: audio.remove_processor(other),
+            lambda: audio.add_processor(other, True),
+            lambda: audio.remove_processor(one),
+            lambda: audio.add_processor(other),
+        ]
+        outcomes = []
+        for step in steps:
+            try:
+                step()
+                outcomes.append("ok")
+            except sdk.SdkError as error:
+                outcomes.append(type(error).__name__)
+        return outcomes
+
+    async def set_input(self, device_id: str) -> None:
+        assert self.device.audio is not None
+        with _thrown():
+            await self.device.audio.set_input_device(device_id)
+
+    async def sounds(self) -> list[bool]:
+        raise NotImplementedError("midcall.sdk plays none")
 
     async def errors(self) -> dict[int, str]:
         return {code: name for code, (name, _) in NAMES.items()}
@@ -321,6 +356,13 @@ def _with_ice_servers(options: dict[str, Any]) -> dict[str, Any]:
     if servers := given.pop("ice_servers", None):
         given["rtc_configuration"] = sdk.RtcConfiguration(ice_servers=servers)
     return given
+
+
+class _Passes:
+    """A processor that changes nothing."""
+
+    def process(self, samples: array[int], rate: int) -> array[int]:
+        return samples
 
 
 class _Ear:

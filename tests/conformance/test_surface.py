@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.driver import Kind, names
-from conformance.rows import Reason, because, row
+import midcall
+from conformance.driver import Kind, Thrown, names
+from conformance.rows import Reason, because, differs, row
 from conformance.stage import Stage, sid_of
 from midcall import sdk
 
@@ -115,10 +116,26 @@ async def test_enumerations(client: Kind, stage: Stage) -> None:
     assert {name: set(enums[name]) for name in ENUMS} == ENUMS
 
 
+@row(SURFACE, "`Device.isSupported` says yes")
+async def test_is_supported(client: Kind, stage: Stage) -> None:
+    assert (await (await stage.device(client)).surface()).is_supported is True
+
+
+@differs("midcall", "`Device.packageName` and `Device.version` name the package that the class is from.")
+async def our_package(client: Kind, stage: Stage) -> None:
+    assert (await (await stage.device(client)).surface()).package == ("midcall", midcall.__version__)
+
+
+@row(SURFACE, "`Device.packageName` and `Device.version` are @twilio/voice-sdk and 2.18.5", python=our_package)
+async def test_the_package(client: Kind, stage: Stage) -> None:
+    assert (await (await stage.device(client)).surface()).package == ("@twilio/voice-sdk", "2.18.5")
+
+
 NO_SOUNDS = Reason(
     "not",
     "plays no sounds",
-    "`SoundName` names the sounds that a page plays when it rings, dials and hangs up. `midcall.sdk` plays none.",
+    "A page plays sounds when it rings, dials and hangs up: `SoundName` names them, the audio helper turns them off. "
+    "`midcall.sdk` plays none.",
 )
 
 
@@ -153,3 +170,73 @@ async def test_removing_listeners(client: Kind, stage: Stage) -> None:
     await stage.customer.send(await sid_of(talk.mine), "x")
     await talk.mine.wait_for("messageReceived")
     assert names(await talk.mine.events()).count("messageReceived") == 1
+
+
+# ------ the audio helper
+
+AUDIO = "Audio helper"
+HELPER = """availableInputDevices availableOutputDevices inputDevice isOutputSelectionSupported isVolumeSupported
+    setInputDevice unsetInputDevice addProcessor removeProcessor"""
+
+
+@row(AUDIO, "`device.audio` is there until the device is destroyed")
+async def test_the_audio_helper(client: Kind, stage: Stage) -> None:
+    me = await stage.device(client)
+    assert (await me.facts()).audio is True
+    await me.destroy()
+    assert (await me.facts()).audio is False
+
+
+@row(AUDIO, "lists of devices, the input device, processors: the helper has them")
+async def test_members_of_the_audio_helper(client: Kind, stage: Stage) -> None:
+    found = (await (await stage.device(client)).surface()).audio
+    # Fields of a browser's helper are no members of its prototype.
+    fields = {"availableInputDevices", "availableOutputDevices", "isOutputSelectionSupported", "isVolumeSupported"}
+    assert set(HELPER.split()) - found <= (fields if client is Kind.BROWSER else set())
+
+
+@row(AUDIO, "one local and one remote processor at a time; what is none, or was not added, is refused")
+async def test_processors(client: Kind, stage: Stage) -> None:
+    assert await (await stage.device(client)).processors() == [
+        "InvalidArgumentError",
+        "InvalidArgumentError",
+        "InvalidArgumentError",
+        "ok",
+        "NotSupportedError",
+        "InvalidArgumentError",
+        "ok",
+        "ok",
+        "ok",
+    ]
+
+
+@differs(
+    "needs PortAudio",
+    "Microphones and speakers of `midcall.sdk` are those of PortAudio; where that is not installed, asking for one is "
+    "a NotSupportedError. Calls need neither.",
+)
+async def hardware_by_portaudio(client: Kind, stage: Stage) -> None:
+    me = await stage.device(client)
+    assert me.device.audio is not None  # type: ignore[attr-defined]
+    has_portaudio = me.device.audio.is_output_selection_supported  # type: ignore[attr-defined]
+    with pytest.raises(Thrown) as thrown:
+        await me.set_input("no-such-microphone")
+    assert thrown.value.name == ("InvalidArgumentError" if has_portaudio else "NotSupportedError")
+
+
+@row(AUDIO, "`setInputDevice` of a device that does not exist: InvalidArgumentError", python=hardware_by_portaudio)
+async def test_a_microphone_that_does_not_exist(client: Kind, stage: Stage) -> None:
+    with pytest.raises(Thrown) as thrown:
+        await (await stage.device(client)).set_input("no-such-microphone")
+    assert thrown.value.name == "InvalidArgumentError"
+
+
+@because(NO_SOUNDS)
+async def no_sounds_to_turn_off(client: Kind, stage: Stage) -> None:
+    found = (await (await stage.device(client)).surface()).audio
+    assert not {"incoming", "outgoing", "disconnect", "ringtoneDevices"} & found
+
+
+@row(AUDIO, "the sounds of ringing, dialling and hanging up can be turned off", python=no_sounds_to_turn_off)
+async def test_sounds(client: Kind, stage: Stage) -> None:
+    assert await (await stage.device(client)).sounds() == [True, False, False, True]

@@ -194,6 +194,7 @@
         device: enums(Twilio.Device, ['EventName', 'State', 'SoundName']),
         callMembers: names(Twilio.Call.prototype),
         deviceMembers: names(Twilio.Device.prototype),
+        audioMembers: names(Object.getPrototypeOf(device.audio)),
         isSupported: Twilio.Device.isSupported,
         packageName: Twilio.Device.packageName,
         version: Twilio.Device.version,
@@ -221,6 +222,36 @@
       await audio.unsetInputDevice();
       return { inputs, outputs: [...audio.availableOutputDevices.keys()], input };
     },
+
+    // What becomes of each step with processors of sound: 'ok', or the name of what is thrown.
+    async processors() {
+      const { audio } = device;
+      const makes = () => ({ createProcessedStream: async (stream) => stream, destroyProcessedStream: async () => {} });
+      const [one, other] = [makes(), makes()];
+      const steps = [
+        () => audio.addProcessor(null),
+        () => audio.addProcessor({}),
+        () => audio.removeProcessor(one),
+        () => audio.addProcessor(one),
+        () => audio.addProcessor(other),
+        () => audio.removeProcessor(other),
+        () => audio.addProcessor(other, true),
+        () => audio.removeProcessor(one),
+        () => audio.addProcessor(other),
+      ];
+      const outcomes = [];
+      for (const step of steps) {
+        try {
+          await step();
+          outcomes.push('ok');
+        } catch (error) {
+          outcomes.push(error.name);
+        }
+      }
+      return outcomes;
+    },
+    setInput: (id) => device.audio.setInputDevice(id),
+    sounds: () => [device.audio.incoming(), device.audio.outgoing(false), device.audio.outgoing(), device.audio.disconnect()],
 
     connect: async (options) => adopt(await device.connect(options)),
     accept: (index, options) => callAt(index).accept(options),
