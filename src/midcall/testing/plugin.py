@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
@@ -180,16 +181,22 @@ def _switchboard_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
     thread.close()
 
 
+def _gives_loops(plugin: ModuleType) -> bool:
+    """Whether this pytest-asyncio knows loops by scope; one that does not must not break test runs without calls."""
+    return "loop_scope" in inspect.signature(plugin.fixture).parameters
+
+
 try:
     import pytest_asyncio
 except ImportError:
     pass
 else:
+    if _gives_loops(pytest_asyncio):
 
-    @pytest_asyncio.fixture(loop_scope="function")
-    async def _switchboard_asyncio_loop() -> asyncio.AbstractEventLoop:
-        """The loop of a test of pytest-asyncio. Whoever has asked for it is torn down before it is closed."""
-        return asyncio.get_running_loop()
+        @pytest_asyncio.fixture(loop_scope="function")
+        async def _switchboard_asyncio_loop() -> asyncio.AbstractEventLoop:
+            """The loop of a test of pytest-asyncio. Whoever has asked for it is torn down before it is closed."""
+            return asyncio.get_running_loop()
 
 
 @pytest.fixture
@@ -265,11 +272,21 @@ def _loop_of(request: pytest.FixtureRequest, wishes: Wishes, held: ExitStack) ->
     node = request.node
     marker = node.get_closest_marker("asyncio")
     if marker is not None:
-        scope = marker.kwargs.get("loop_scope") or node.config.getini("asyncio_default_test_loop_scope")
+        scope = marker.kwargs.get("loop_scope") or _default_scope(node.config)
         return _as_loop(request.getfixturevalue("_switchboard_asyncio_loop")) if scope == "function" else None
     if node.get_closest_marker("anyio") is not None and "anyio_backend" in node.fixturenames:
         return _anyio_loop(request, wishes, held)
     return None
+
+
+def _default_scope(config: pytest.Config) -> str:
+    try:
+        return str(config.getini("asyncio_default_test_loop_scope"))
+    except (KeyError, ValueError):
+        raise SwitchboardUnusable(
+            "asynchronous tests with a switchboard need pytest-asyncio 1.4 or newer, and not switched off: "
+            "pip install 'midcall[testing]'"
+        ) from None
 
 
 def _as_loop(value: object) -> asyncio.AbstractEventLoop | None:

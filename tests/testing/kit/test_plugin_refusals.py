@@ -107,3 +107,28 @@ async def test_it(switchboard): ...
 """)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["virtual time needs the package time-machine: pip install 'midcall*testing*'"])
+
+
+def test_another_pytest_asyncio_breaks_no_test_but_those_with_calls(repository, pytester):
+    """Of a version from before there were scopes of loops, and switched off."""
+    (pytester.path / "pytest_asyncio.py").write_text("""
+import pytest
+
+def fixture(function=None, **options):
+    return pytest.fixture(function, **options)
+""")
+    repository.ini(mode=None, markers="asyncio")
+    result = repository.run(
+        """
+import pytest
+
+def test_without_calls(): ...
+
+@pytest.mark.asyncio
+async def test_with_calls(switchboard): ...
+""",
+        "-p",
+        "no:asyncio",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*asynchronous tests with a switchboard need pytest-asyncio 1.4 or newer*"])
