@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+import pytest
 
 from support.control import Kit
 
@@ -29,11 +30,18 @@ async def test_nobody_gets_in_without_credentials(kit: Kit) -> None:
     assert len((await kit.ask("GET", "/people"))["people"]) == 1
 
 
-async def test_another_sites_page_cannot_post_with_cached_credentials(kit: Kit) -> None:
+@pytest.mark.parametrize(("site", "mode"), [("cross-site", "no-cors"), ("cross-site", "cors"), ("same-site", "cors")])
+async def test_another_sites_page_cannot_post_with_cached_credentials(kit: Kit, site: str, mode: str) -> None:
     url = f"{kit.running.info.http_url}/control/v1/people"
-    headers = {**kit.headers, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    headers = {**kit.headers, "Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Content-Type": "text/plain"}
     async with kit.session.post(url, data='{"name":"mallory"}', headers=headers) as response:
         assert response.status == 403
+
+
+async def test_a_client_that_is_no_browser_may_say_that_it_fetches(kit: Kit) -> None:
+    url = f"{kit.running.info.http_url}/control/v1/people"
+    async with kit.session.get(url, headers={**kit.headers, "Sec-Fetch-Mode": "cors"}) as response:  # as Node does
+        assert response.status == 200
 
 
 async def test_another_tenant_has_people_of_its_own(kit: Kit) -> None:

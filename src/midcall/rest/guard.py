@@ -37,16 +37,19 @@ def credentials(headers: Mapping[str, str]) -> tuple[str, str]:
     return username, password
 
 
-def refuse_cross_site(headers: Mapping[str, str]) -> None:
+def refuse_cross_site(headers: Mapping[str, str], *, scripts: bool = True) -> None:
     """Let scripts in with their own Authorization header (CORS), refuse what a page elsewhere can do without one.
 
     Browsers cache basic credentials and add them to links, forms and no-cors posts of any page (promise N2).
-    Clients that are no browsers send no `Sec-Fetch-*` and pass.
+    Clients that are no browsers send no `Sec-Fetch-*`, or not the site, and pass.
+
+    Args:
+        scripts: whether scripts of other sites are let in; they could read no answer without CORS.
 
     Raises:
         Refused: CROSS_SITE.
     """
     site = headers.get("Sec-Fetch-Site", "none")
     mode = headers.get("Sec-Fetch-Mode", "cors")
-    if site not in _OWN_SITE and mode not in _SCRIPTED:
+    if site not in _OWN_SITE and not (scripts and mode in _SCRIPTED):
         raise Refused(errors.CROSS_SITE)

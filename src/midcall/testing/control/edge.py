@@ -20,7 +20,8 @@ from midcall.rest import guard
 from midcall.rest.edge import json_response, refuse
 from midcall.switch.accounts import Accounts
 from midcall.testing.control.bodies import ProblemBody
-from midcall.testing.people.problems import Problem, TooMany, Unfulfilled, Unknown, Unusable, WrongState
+from midcall.testing.people.journal import is_awaited
+from midcall.testing.people.problems import Abandoned, Problem, TooMany, Unfulfilled, Unknown, Unusable, WrongState
 
 log = logging.getLogger(__name__)
 
@@ -97,17 +98,19 @@ class Edge:
     async def _guarded(self, request: web.Request, handler: Handler, kind: Any, status: int) -> web.StreamResponse:
         account: AccountSid | None = None
         try:
-            guard.refuse_cross_site(request.headers)
+            guard.refuse_cross_site(request.headers, scripts=False)
             principal = await self._accounts.authenticate(*guard.credentials(request.headers), None)
             account = principal.account.sid
             if self._in_flight[account] >= MAX_IN_FLIGHT:
                 raise TooMany(f"{MAX_IN_FLIGHT} requests to the control API are under way")
             self._in_flight[account] += 1
+            awaited = is_awaited.set(_is_awaited(request))
             try:
                 body = None if kind is None else await _body(request, kind)
                 asked = Asked(account, dict(request.match_info), dict(request.query), body, request)
                 result = await handler(asked)
             finally:
+                is_awaited.reset(awaited)
                 self._in_flight[account] -= 1
         except Refused as refused:
             return refuse(refused, request.path)
@@ -128,7 +131,7 @@ class Edge:
                 status, code = errors.PARAMETER_INVALID.rest
             case TooMany():
                 status, code = errors.RATE_EXCEEDED.rest
-            case WrongState():
+            case WrongState() | Abandoned():
                 status, code = 409, CONFLICT
             case _:
                 status, code = 422, UNFULFILLED
@@ -144,6 +147,12 @@ class Edge:
                 timeline=None if account is None else await self._story(account, call),
             )
         return json_response(msgspec.json.encode(body), status)
+
+
+def _is_awaited(request: web.Request) -> Callable[[], bool]:
+    """Whether the client still waits for the answer. Keeps its connection alone: people outlive the request."""
+    protocol = request.protocol
+    return lambda: protocol.transport is not None and not protocol.transport.is_closing()
 
 
 async def _body(request: web.Request, kind: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -12,12 +13,19 @@ import msgspec
 
 from midcall.core.sids import CallSid
 from midcall.ports import TraceEvent
+from midcall.testing.people.problems import Abandoned
 
 T = TypeVar("T")
 
 MAX_ENTRIES: Final = 10_000
 MAX_TEXT: Final = 4_096
 """Longer texts in a line's detail are cut; whoever needs all of a TwiML document asks the call's own timeline."""
+
+MAX_DETAILS: Final = 50
+"""Of one line; more are only counted."""
+
+is_awaited: Final[ContextVar[Callable[[], bool]]] = ContextVar("is_awaited", default=lambda: True)
+"""Whether somebody still waits for what is being done. A client that went away must not take what others wait for."""
 
 HAS_SID: Final = "has the sid"
 """What a line says that brings a call's name and its sid together."""
@@ -62,7 +70,10 @@ class Journal:
         self, who: str, what: str, detail: Mapping[str, Any] | None = None, *, call: CallName | None = None
     ) -> None:
         """Write a person's line; details that are None are left out."""
-        told = {name: _cut(value) for name, value in (detail or {}).items() if value is not None}
+        shown = [(name, _cut(value)) for name, value in (detail or {}).items() if value is not None]
+        told = dict(shown[:MAX_DETAILS])
+        if len(shown) > MAX_DETAILS:
+            told["…"] = f"{len(shown) - MAX_DETAILS} more"
         self._keep(Entry(self._now(), who, what, told, call))
 
     def trace(self, event: TraceEvent) -> None:
@@ -120,16 +131,27 @@ class Bell:
                 future.set_result(None)
 
     async def until(self, found: Callable[[], T | None], timeout_s: float) -> T | None:
-        """Look, and look again whenever the bell rings, until something is found or time is over."""
-        result = found()
+        """Look, and look again whenever the bell rings, until something is found or time is over.
+
+        Raises:
+            Abandoned: nobody waits for it any more.
+        """
+        awaited = is_awaited.get()
+
+        def look() -> T | None:
+            if not awaited():
+                raise Abandoned("whoever asked went away")
+            return found()
+
+        result = look()
         if result is not None:
             return result
         try:
             async with asyncio.timeout(timeout_s):
-                while (result := found()) is None:
+                while (result := look()) is None:
                     await self._rung()
         except TimeoutError:
-            return found()
+            return look()
         return result
 
     async def _rung(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Any, Final, Literal
 
 import msgspec
@@ -245,7 +246,10 @@ class Person:
     # scripts
 
     def _start(self, call: PersonCall, script: Sequence[Step]) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(call, script), name=f"script of {call.id}")
+        # A context of its own: a script goes on when whoever asked for it has its answer and leaves.
+        task = asyncio.get_running_loop().create_task(
+            self._run(call, script), name=f"script of {call.id}", context=Context()
+        )
         call.script = task
         self._scripts[task] = None
         task.add_done_callback(lambda task: self._scripts.pop(task, None))

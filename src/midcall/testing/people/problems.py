@@ -40,6 +40,10 @@ class WrongState(Problem):
     """The state does not allow this now; the text says what the state is."""
 
 
+class Abandoned(Problem):
+    """Whoever asked has gone away; nobody reads this."""
+
+
 class Unknown(Problem):
     """There is no such person, call or endpoint."""
 
