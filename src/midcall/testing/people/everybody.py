@@ -253,6 +253,7 @@ class Everybody:
         self._app.trace.listener = None
         if self.labels is not None:
             self.labels.on_heard = None
+            self.labels.on_bridged = self.labels.on_taken = lambda leg: None
         if self._session is not None and self._session is not self.town.session:
             await self._session.close()
 
