@@ -429,11 +429,15 @@ async def test_no_digits(client: Kind, stage: Stage) -> None:
 
 @differs(
     "InvalidStateError",
-    "Digits of a call that is pending or closed cannot go anywhere: `midcall.sdk` says so. The browser SDK fails with "
-    "a TypeError of JavaScript's on a pending call, and sends a frame in vain on a closed one.",
+    "Digits of a call that is pending or closed cannot go anywhere: `midcall.sdk` says so in both cases.",
 )
 async def digits_at_the_wrong_time(client: Kind, stage: Stage) -> None:
     talk = await stage.called(client, answer=False)
+    with pytest.raises(Thrown) as thrown:
+        await talk.mine.send_digits("1")
+    assert thrown.value.name == "InvalidStateError"
+    await talk.theirs.disconnect()
+    await talk.mine.wait_for("cancel")
     with pytest.raises(Thrown) as thrown:
         await talk.mine.send_digits("1")
     assert thrown.value.name == "InvalidStateError"
@@ -445,3 +449,12 @@ async def test_digits_on_a_pending_call(client: Kind, stage: Stage) -> None:
     with pytest.raises(Thrown) as thrown:
         await talk.mine.send_digits("1")
     assert thrown.value.name == "TypeError"
+
+
+@row(DIGITS, "`sendDigits` on a call that has ended does nothing that can be seen", python=digits_at_the_wrong_time)
+async def test_digits_on_a_closed_call(client: Kind, stage: Stage) -> None:
+    talk = await stage.placed(client)
+    await talk.theirs.disconnect()
+    await talk.mine.wait_for("disconnect")
+    await talk.mine.send_digits("1")
+    assert names(await talk.mine.events()) == ["ringing", "accept", "disconnect"]

@@ -34,6 +34,15 @@ def test_a_device_on_an_open_stream_registers_at_once():
     assert device.handle(RegisterAsked()) == [EmitState(DeviceState.REGISTERING), SendRegister(True)]
 
 
+def test_an_attempt_that_fails_while_registering_waits_loses_nothing():
+    device = Registration()
+    device.handle(RegisterAsked())
+    assert device.handle(StreamLost()) == []
+    assert device.state is DeviceState.REGISTERING
+    assert device.handle(StreamConnected()) == [SendRegister(True)]
+    assert device.handle(StreamLost()) == [EmitState(DeviceState.UNREGISTERED)]
+
+
 def test_a_repeated_ready_changes_nothing():
     device = registered()
     assert device.handle(Readied()) == []

@@ -86,5 +86,18 @@ def test_the_version_is_one_number() -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
-    for target in ("demo", "test", "deps", "check", "fmt", "unit", "e2e", "conformance", "js", "clients", "lock", "clean"):
+    for target in (
+        "demo",
+        "test",
+        "deps",
+        "check",
+        "fmt",
+        "unit",
+        "e2e",
+        "conformance",
+        "js",
+        "clients",
+        "lock",
+        "clean",
+    ):
         assert re.search(rf"^  make {target}\b", listing, re.MULTILINE), target
