@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from midcall.testing.kit import library
 from midcall.testing.kit.apps import Application, as_asgi
 from midcall.testing.kit.call import Call, Duration, Message, Misbehaviour, Script, Talk
-from midcall.testing.kit.clock import seconds
 from midcall.testing.kit.doors import Doors, Served
 from midcall.testing.kit.network import Fault, Network
 from midcall.testing.kit.person import Person
 from midcall.testing.kit.real import RealPlace
 from midcall.testing.kit.recorder import Behaviour, Recorder, Request
 from midcall.testing.kit.switchboard import Switchboard
+from midcall.testing.people.rules import seconds
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -73,7 +73,7 @@ class BlockingTalk:
         self,
         label: str | None = None,
         *,
-        tone_hz: float | None = None,
+        tone_hz: int | None = None,
         level_dbfs: float | None = None,
         file: str | Path | None = None,
         for_: Duration | None = None,
@@ -91,7 +91,7 @@ class BlockingTalk:
         self,
         label: str | None = None,
         *,
-        tone_hz: float | None = None,
+        tone_hz: int | None = None,
         level_above_dbfs: float | None = None,
         timeout: Duration | None = None,
     ) -> None:

@@ -62,7 +62,7 @@ class Talk:
         self,
         label: str | None = None,
         *,
-        tone_hz: float | None = None,
+        tone_hz: int | None = None,
         level_dbfs: float | None = None,
         file: str | Path | None = None,
         for_: Duration | None = None,
@@ -92,7 +92,7 @@ class Talk:
         self,
         label: str | None = None,
         *,
-        tone_hz: float | None = None,
+        tone_hz: int | None = None,
         level_above_dbfs: float | None = None,
         timeout: Duration | None = None,
     ) -> None:

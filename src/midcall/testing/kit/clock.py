@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from typing import Final
 
 from midcall.testing.kit.call import Duration
 from midcall.testing.kit.failures import SwitchboardUnusable
-
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+from midcall.testing.people.rules import seconds
 
 
 class Clock:
@@ -45,19 +41,3 @@ class Clock:
                 "or wait with switchboard.clock.sleep(…)"
             )
         await asyncio.sleep(seconds(duration))
-
-
-def seconds(duration: Duration) -> float:
-    """How long a duration is.
-
-    Raises:
-        ValueError: it is negative, or no number and no text such as `"5s"`.
-    """
-    if isinstance(duration, str):
-        found = _DURATION.fullmatch(duration.strip())
-        if found is None:
-            raise ValueError(f"{duration!r} is no duration: give seconds, or a text such as '300ms', '5s', '2m', '1h'")
-        return float(found[1]) * _UNITS[found[2]]
-    if duration < 0:
-        raise ValueError(f"{duration!r} is no duration: time does not go back")
-    return float(duration)

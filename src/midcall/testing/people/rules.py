@@ -22,7 +22,7 @@ def seconds(value: float | str) -> float:
             raise ValueError(f"{value[:40]!r} is no duration: write seconds, or a text like 300ms, 5s, 2m, 1h")
         return float(found[1]) * _UNITS[found[2]]
     if not 0 <= value < math.inf:
-        raise ValueError("a duration is not negative, and ends")
+        raise ValueError(f"{value!r} is no duration: it is not negative, and ends")
     return float(value)
 
 
