@@ -122,3 +122,9 @@ async def test_an_endpoint_changes_only_what_is_given(kit: Kit) -> None:
     await kit.ask("DELETE", "/endpoints/voice", status=204)
     async with kit.session.post(made["url"]) as response:
         assert response.status == 404
+
+
+async def test_an_answer_is_twiml_or_a_body(kit: Kit) -> None:
+    refused = await kit.post("/endpoints", {"twiml": TWIML, "body": "fine"}, status=400)
+    assert "not both" in refused["message"]
+    assert (await kit.ask("GET", "/endpoints"))["endpoints"] == []

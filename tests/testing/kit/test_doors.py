@@ -96,7 +96,7 @@ async def test_it_answers_without_having_read(served, session):
     served.behaves("does_not_read")
     assert await posted(session, served + "/voice", a="1") == (200, "")
     (request,) = served.requests()
-    assert (request.body, request.is_signed) == ("", False)
+    assert (request.body, request.is_signed) == ("", None)
 
 
 async def test_a_slow_answer_is_its_own(served, session):

@@ -6,6 +6,8 @@ import pytest
 
 from midcall.testing.kit.control import given, part, read
 from midcall.testing.kit.failures import ActionRefused, ExpectationFailed, for_eyes
+from midcall.testing.kit.network import Fault
+from midcall.testing.kit.recorder import Recorder
 
 
 def test_an_unmet_expectation_says_what_was_expected_what_was_seen_and_what_happened():
@@ -63,3 +65,30 @@ def test_a_name_is_one_part_of_a_path():
 def test_a_long_line_of_a_timeline_is_cut_for_eyes():
     assert for_eyes("a" * 160) == "a" * 160
     assert for_eyes("a" * 161 + "\nb") == "a" * 159 + "…\nb"
+
+
+def test_a_fault_without_an_end_says_so_to_the_server():
+    told = Fault("drop", "to_client", times=None).told()
+    assert told == {"fault": "drop", "direction": "to_client", "type": "*", "times": None}
+
+
+class Answers:
+    """Passes for a `Control` that knows one answer."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    async def request(self, method, path, body=None, query=None):
+        return self._answer
+
+
+@pytest.mark.parametrize("valid", [True, None])
+async def test_a_request_that_nobody_read_is_not_called_unsigned(valid):
+    request = {"method": "POST", "path": "/", "signature_valid": valid}
+    assert (await Recorder(Answers(request), {"name": "hook", "url": "http://h"}).expect()).is_signed is valid
+
+
+async def test_a_request_with_a_wrong_signature_fails_whoever_looks_at_it():
+    request = {"method": "POST", "path": "/", "signature_valid": False}
+    with pytest.raises(ExpectationFailed, match="a request to hook is not signed"):
+        await Recorder(Answers(request), {"name": "hook", "url": "http://h"}).expect()

@@ -249,6 +249,8 @@ def _cut(request: web.Request, written: bytes) -> web.Response:
 def _change(endpoint: Endpoint, form: EndpointForm) -> None:
     """Only what is given changes."""
     answer = endpoint.answer
+    if form.twiml is not None and form.body is not msgspec.UNSET:
+        raise Unusable("an answer is twiml or a body, not both")
     if form.twiml is not None:
         answer = replace(answer, body=form.twiml.encode(), content_type="text/xml; charset=utf-8")
     elif isinstance(form.body, str):

@@ -17,19 +17,20 @@ class Fault:
         what: `drop`, `delay`, `double` or `reorder`.
         direction: `from_client` or `to_client`.
         type: of the frames, such as `message`; `*` is every type.
-        times: how many frames it happens to.
+        times: how many frames it happens to; None: until it is taken away.
         by: how long a delay is.
     """
 
     what: Literal["drop", "delay", "double", "reorder"]
     direction: Literal["from_client", "to_client"]
     type: str = "*"
-    times: int = 1
+    times: int | None = 1
     by: Duration | None = None
 
     def told(self) -> Json:
         """As the control API takes it."""
-        return given(fault=self.what, direction=self.direction, type=self.type, times=self.times, by=self.by)
+        told = given(fault=self.what, direction=self.direction, type=self.type, by=self.by)
+        return {**told, "times": self.times}
 
 
 class Network:

@@ -24,7 +24,8 @@ class Request:
         self._told = dict(told)
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path} {self.fields!r}{'' if self.is_signed else ' (signature wrong)'}>"
+        wrong = " (signature wrong)" if self.is_signed is False else ""
+        return f"<Request {self.method} {self.path} {self.fields!r}{wrong}>"
 
     @property
     def method(self) -> str:
@@ -51,9 +52,10 @@ class Request:
         return str(self._told.get("body") or "")
 
     @property
-    def is_signed(self) -> bool:
-        """Whether its signature is there and right."""
-        return bool(self._told.get("signature_valid"))
+    def is_signed(self) -> bool | None:
+        """Whether its signature is there and right; None when the request was not read, so that nobody can tell."""
+        valid = self._told.get("signature_valid")
+        return valid if isinstance(valid, bool) else None
 
 
 class Recorder:
@@ -126,7 +128,7 @@ class Recorder:
 
     def _checked(self, request: Request) -> Request:
         __tracebackhide__ = True
-        if self._checks_signatures and not request.is_signed:
+        if self._checks_signatures and request.is_signed is False:
             raise ExpectationFailed(
                 f"a request to {self.name} is not signed with the account's auth token",
                 expected="a valid X-Twilio-Signature",
