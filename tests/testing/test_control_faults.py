@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from midcall.core.sids import AccountSid
+from midcall.testing.control.wire import Wires
 from midcall.testing.people.faults import FaultForm, Faults, shown_by, type_of
 from support.control import Kit
 
@@ -138,3 +140,41 @@ def test_faults_are_used_up_in_their_order() -> None:
 def test_what_is_no_frame_has_no_type_and_shows_nobody(frame: str) -> None:
     assert type_of(frame) == ""
     assert shown_by(frame) is None
+
+
+class OneFrame:
+    """A socket that brings one frame and then, once it is lost, its end."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+        self.was_read = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    async def receive(self) -> str | None:
+        if not self.was_read.is_set():
+            self.was_read.set()
+            return '{"type":"message"}'
+        await self._lost.wait()
+        return None
+
+    def write(self, frames: Sequence[bytes]) -> None:
+        """Nobody reads them."""
+
+    async def drained(self) -> None:
+        return
+
+    async def close(self, code: int) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        self._lost.set()
+
+
+async def test_a_frame_that_is_held_back_is_lost_with_its_socket_at_once() -> None:
+    wires, client, socket = Wires(), (AccountSid("AC1"), "alice"), OneFrame()
+    wires.disturb(client, Faults([FaultForm(direction="from_client", fault="delay", by="10m")]))
+    wire = wires.around(socket, lambda: client)
+    receiving = asyncio.create_task(wire.receive())
+    await socket.was_read.wait()
+    assert wires.cut(client) == 1
+    assert await receiving is None

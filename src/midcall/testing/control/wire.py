@@ -96,6 +96,7 @@ class Wire:
         self.kept_away: Client | None = None
         """Who it is that gets no answer, because its network is cut."""
         self._reading: asyncio.Task[str | None] | None = None
+        self._over = asyncio.Event()
         self._arrived: deque[str] = deque()
         self._held: tuple[str, float] | None = None
         self._waiting: deque[bytes] = deque()
@@ -163,8 +164,8 @@ class Wire:
         what, by_s = (None if faults is None else faults.next("from_client", type_)) or (None, 0.0)
         if what == "drop":
             return
-        if what == "delay":
-            await asyncio.sleep(by_s)
+        if what == "delay" and await self._ends_within(by_s):
+            return
         if what == "reorder" and self._held is None:
             self._held = text, asyncio.get_running_loop().time() + by_s
             return
@@ -172,6 +173,15 @@ class Wire:
         if self._held is not None and type_ != HEARTBEAT:
             self._arrived.append(self._held[0])
             self._held = None
+
+    async def _ends_within(self, duration_s: float) -> bool:
+        """Wait; what is held back is lost with its socket."""
+        try:
+            async with asyncio.timeout(duration_s):
+                await self._over.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _look_who_it_is(self, listen: str) -> None:
         """A client that is cut off gets no answer: one whose socket is closed at once would try again at once."""
@@ -267,6 +277,7 @@ class Wire:
 
     def _end(self) -> None:
         self._wires.forget(self)
+        self._over.set()
         self._stop_swapping()
         self._waiting.clear()
         if self._released is not None:
