@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from midcall.core.signature import HEADER, sign
-from midcall.testing.people.problems import Unusable
+from midcall.testing.people.actions import Expect, Misbehave
+from midcall.testing.people.faults import FaultForm
+from midcall.testing.people.problems import Unusable, in_full
 from midcall.testing.people.recording import Behaviour, Endpoint, RequestView, behaviour_of, fields_of, is_signed
 from midcall.testing.people.rules import fits, seconds
 
@@ -76,6 +79,27 @@ def test_other_things_are_no_durations(value: Any) -> None:
 )
 def test_behaviours_are_words_or_objects(value: Any, expected: Behaviour) -> None:
     assert behaviour_of(value) == expected
+
+
+def test_a_word_that_is_no_behaviour_is_answered_with_those_that_are() -> None:
+    with pytest.raises(Unusable, match="'sings' is no behaviour: a behaviour is one of \"ok\""):
+        behaviour_of("sings")
+
+
+@pytest.mark.parametrize(
+    "value, kind, words",
+    [
+        ({"how": "lie"}, Misbehave, "double_answer, late_hang_up, malformed_frame, no_answer"),
+        ({"status": "opened"}, Expect, "closed, connecting, open, pending, reconnecting, ringing"),
+        ([{"direction": "up"}], list[FaultForm], "from_client, to_client"),
+    ],
+)
+def test_a_value_that_is_none_of_its_words_is_answered_with_them(value: Any, kind: Any, words: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.convert(value, kind)
+    text = in_full(refused.value, kind)
+    assert text.startswith("Invalid enum value ")
+    assert text.endswith(f": it is one of {words}")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def test_to_listen_for_something_is_to_expect_it() -> None:
         ({}, "a script is a list"),
         (["answer"], "step 1 is no object with one key"),
         ([{"answer": {}, "speak": {}}], "step 1 is no object with one key"),
-        ([{"ring": "1s"}, {"dance": {}}], "step 2: there is no action 'dance'"),
+        (
+            [{"ring": "1s"}, {"dance": {}}],
+            "step 2: there is no step 'dance'; there are listen, ring, wait, answer, accept",
+        ),
         ([{"ring": {}}], "step 1: ring takes a duration"),
         ([{"ring": "soon"}], "step 1: 'soon' is no duration"),
         ([{"ring": -1}], "step 1: a duration is not negative"),

@@ -50,32 +50,32 @@ class Actions {
     await this.act('stop_speaking');
   }
 
-  async hears(sound, { timeout } = {}) {
-    await this.act('expect_sound', { ...heard(sound), ...given({ timeout }) });
+  async hears(sound, options = {}) {
+    await this.act('expect_sound', { ...heard(sound), ...given(options) });
   }
 
   async sendDigits(digits) {
     await this.act('send_digits', { digits });
   }
 
-  async expectDigits(digits, { timeout } = {}) {
-    await this.act('expect_digits', { digits, ...given({ timeout }) });
+  async expectDigits(digits, options = {}) {
+    await this.act('expect_digits', { digits, ...given(options) });
   }
 
-  sendMessage(content, { messageType, contentType, wait } = {}) {
+  sendMessage(content, { messageType, contentType, ...others } = {}) {
     return this.act('send_message', {
       content,
-      ...given({ message_type: messageType, content_type: contentType, wait }),
+      ...given({ message_type: messageType, content_type: contentType, ...others }),
     });
   }
 
-  expectMessage(content, { timeout } = {}) {
-    return this.act('expect_message', given({ content, timeout }));
+  expectMessage(content, options = {}) {
+    return this.act('expect_message', given({ content, ...options }));
   }
 
-  async expect(what, { timeout } = {}) {
-    const body = typeof what === 'string' ? { event: what } : given({ event: what.event, status: what.status });
-    await this.act('expect', { ...body, ...given({ timeout }) });
+  async expect(what, options = {}) {
+    const body = typeof what === 'string' ? { event: what } : given({ ...what });
+    await this.act('expect', { ...body, ...given(options) });
   }
 
   async saysNothingFor(duration) {
@@ -90,20 +90,20 @@ class Actions {
     await this.act('feedback', given({ score, issue }));
   }
 
-  async misbehave(how, { by } = {}) {
-    await this.act('misbehave', { how, ...given({ by }) });
+  async misbehave(how, options = {}) {
+    await this.act('misbehave', { how, ...given(options) });
   }
 }
 
-/** Without the keys that nobody gave. */
+/** Without the keys that nobody gave. Keys that nobody knows go to the server, which refuses them by name. */
 function given(fields) {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 async function spoken(sound) {
   if (typeof sound === 'string') return { label: sound };
-  const { label, toneHz, levelDbfs, file, wav, for: duration } = sound;
-  const body = given({ label, tone_hz: toneHz, level_dbfs: levelDbfs, for: duration });
+  const { toneHz, levelDbfs, file, wav, ...others } = sound ?? {};
+  const body = given({ tone_hz: toneHz, level_dbfs: levelDbfs, ...others });
   if (file !== undefined) {
     const bytes = wav ?? (await fs.readFile(file));
     Object.assign(body, { file: path.basename(file), wav: Buffer.from(bytes).toString('base64') });
@@ -113,7 +113,8 @@ async function spoken(sound) {
 
 function heard(sound) {
   if (typeof sound === 'string') return { label: sound };
-  return given({ label: sound.label, tone_hz: sound.toneHz, level_above_dbfs: sound.levelAboveDbfs });
+  const { toneHz, levelAboveDbfs, ...others } = sound ?? {};
+  return given({ tone_hz: toneHz, level_above_dbfs: levelAboveDbfs, ...others });
 }
 
 module.exports = { Actions, given };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { Actions } = require('./actions.js');
+const { Actions, given } = require('./actions.js');
 
 /** One side of a call: what one person sees of it. Its fields are as of the last answer; `refresh()` asks again. */
 class Call extends Actions {
@@ -27,8 +27,8 @@ class Call extends Actions {
     return this;
   }
 
-  async expectEnd({ timeout } = {}) {
-    await this.act('expect_end', timeout === undefined ? {} : { timeout });
+  async expectEnd(options = {}) {
+    await this.act('expect_end', given(options));
     return this;
   }
 

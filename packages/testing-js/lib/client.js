@@ -1,10 +1,13 @@
 'use strict';
 // Any client of the server by its identity, a browser as well as a person: its network and its faults.
 
+const { MidcallError } = require('./errors.js');
+
 class Client {
   #control;
 
   constructor(control, identity) {
+    if (typeof identity !== 'string') throw new MidcallError(`a client is named by its identity, not by ${identity}`);
     this.#control = control;
     this.identity = identity;
   }

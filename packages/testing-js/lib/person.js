@@ -20,13 +20,13 @@ class Person extends Actions {
     this.client = new Client(control, told.identity ?? told.name);
   }
 
-  async call(to, { params, script } = {}) {
-    const body = given({ to: addressOf(to), params, script });
+  async call(to, options = {}) {
+    const body = given({ to: addressOf(to), ...options });
     return new Call(this.#control, await this.#control.ask('POST', [...this.#path, 'calls'], body));
   }
 
-  async incoming({ timeout } = {}) {
-    return new Call(this.#control, await this.#control.ask('POST', [...this.#path, 'incoming'], given({ timeout })));
+  async incoming(options = {}) {
+    return new Call(this.#control, await this.#control.ask('POST', [...this.#path, 'incoming'], given(options)));
   }
 
   async calls() {
@@ -42,8 +42,8 @@ class Person extends Actions {
     await this.#control.ask('PUT', [...this.#path, 'on_call'], steps);
   }
 
-  async expectEnd({ timeout } = {}) {
-    return new Call(this.#control, await this.act('expect_end', given({ timeout })));
+  async expectEnd(options = {}) {
+    return new Call(this.#control, await this.act('expect_end', given(options)));
   }
 
   cutNetwork() {

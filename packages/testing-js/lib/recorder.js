@@ -25,8 +25,8 @@ class Recorder {
     return listOf(answer, 'requests').map(requestOf);
   }
 
-  async expect(fields, { path, method, timeout } = {}) {
-    const told = await this.#control.ask('POST', [...this.#path, 'expect'], given({ fields, path, method, timeout }));
+  async expect(fields, options = {}) {
+    const told = await this.#control.ask('POST', [...this.#path, 'expect'], given({ fields, ...options }));
     return requestOf(told);
   }
 
@@ -35,8 +35,8 @@ class Recorder {
   }
 }
 
-function endpointOf({ name, twiml, status, body, behaviour } = {}) {
-  return given({ name, twiml, status, body, behaviour: behaviour === undefined ? undefined : behaviourOf(behaviour) });
+function endpointOf({ behaviour, ...others } = {}) {
+  return given({ ...others, behaviour: behaviour === undefined ? undefined : behaviourOf(behaviour) });
 }
 
 function behaviourOf(behaviour) {

@@ -24,9 +24,10 @@ async function timelineText(switchboard) {
   }
 }
 
-/** The error carries its timeline; runners may have copied it, so that its class is lost. */
+/** The error carries its timeline; runners may have copied it, so that its class is lost, or all but its text. */
 function told(error) {
-  return error instanceof ExpectationError || (error?.name === 'ExpectationError' && Boolean(error.timeline));
+  if (error instanceof ExpectationError || (error?.name === 'ExpectationError' && Boolean(error.timeline))) return true;
+  return String(error?.message).includes('\n\nTimeline:\n');
 }
 
 module.exports = { addTimeline, timelineText };

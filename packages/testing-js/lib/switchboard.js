@@ -106,8 +106,8 @@ class Switchboard {
     return this.#control !== undefined;
   }
 
-  async person(name, { identity, number, media, onCall } = {}) {
-    const body = given({ name, identity, number, media, on_call: onCall });
+  async person(name, { onCall, ...others } = {}) {
+    const body = given({ name, on_call: onCall, ...others });
     return new Person(this.#open, await this.#open.ask('POST', ['people'], body));
   }
 
@@ -127,8 +127,8 @@ class Switchboard {
     return this.client(identity).restoreNetwork();
   }
 
-  async token(identity, { ttl, incoming, applicationSid, params } = {}) {
-    const body = given({ identity, ttl, incoming, application_sid: applicationSid, params });
+  async token(identity, { applicationSid, ...others } = {}) {
+    const body = given({ identity, application_sid: applicationSid, ...others });
     return (await this.#open.ask('POST', ['tokens'], body)).token;
   }
 

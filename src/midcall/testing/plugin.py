@@ -256,7 +256,7 @@ def _virtual(request: pytest.FixtureRequest, wishes: Wishes, patch: pytest.Monke
     if not isinstance(loop, VirtualLoop):
         raise SwitchboardUnusable(
             "virtual time needs a loop of the test's own, and pytest-asyncio 1.4 or newer: leave out a loop_scope "
-            "other than 'function', also asyncio_default_test_loop_scope"
+            "other than 'function', also asyncio_default_test_loop_scope, and unittest.IsolatedAsyncioTestCase"
         )
     place = loop.run_until_complete(VirtualPlace.start(wishes.seed, wishes.settings))
     held.callback(lambda: loop.run_until_complete(place.close()))

@@ -70,6 +70,34 @@ def test_it(switchboard, monkeypatch):
 async def test_it(switchboard):
     await switchboard.clock.advance("2h")
 """,
+    "*SwitchboardUnusable: real time cannot be advanced, and a test without asyncio has no other*": """
+def test_it(switchboard):
+    switchboard.clock.advance("2h")
+""",
+    "*ActionRefused: a script is a list of at most*": """
+async def test_it(switchboard):
+    await switchboard.person("bob", on_call={"answer": {}})
+""",
+    "*ActionRefused: *`$.params`*": """
+async def test_it(switchboard):
+    await (await switchboard.person("bob")).call("alice", params=["order"])
+""",
+    "*TypeError: 'drop' is no fault: give Fault(*": """
+async def test_it(switchboard):
+    await switchboard.network("bob").disturb("drop")
+""",
+    "*SwitchboardUnusable: voice is a path below the application's URL, such as '/voice', not 'voice'": """
+def test_it(switchboard):
+    switchboard.point("http://localhost:3000", voice="voice")
+""",
+    "*ActionRefused: VoiceUrl is not a valid URL*": """
+def test_it(switchboard):
+    switchboard.point("desk")
+""",
+    "*ActionRefused: bob has no call yet": """
+def test_it(switchboard):
+    switchboard.person("bob").hang_up()
+""",
     "*ActionRefused: *there is*bob*": """
 async def test_it(switchboard):
     await switchboard.person("bob")

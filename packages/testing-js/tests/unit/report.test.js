@@ -21,6 +21,13 @@ test('an error of the kit has its timeline already', async () => {
   assert.equal(error.stack, before);
 });
 
+test('of an error of the kit, Playwright has only texts left', async () => {
+  const { message, stack } = new ExpectationError({ message: 'no call', timeline: 'nothing happened' });
+  const copy = { message, stack };
+  await addTimeline(switchboard, [copy]);
+  assert.deepEqual(copy, { message, stack });
+});
+
 test('a timeline that cannot be had is no second failure', async () => {
   const error = new Error('1 is not 2');
   const gone = { isOpen: true, timeline: async () => Promise.reject(new Error('gone')) };

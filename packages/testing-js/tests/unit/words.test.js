@@ -75,7 +75,18 @@ const actions = [
   ['hearsNothingFor', [5], 'hears_nothing_for', { for: 5 }],
   ['feedback', [4, 'audio-latency'], 'feedback', { score: 4, issue: 'audio-latency' }],
   ['misbehave', ['late_hang_up', { by: '2s' }], 'misbehave', { how: 'late_hang_up', by: '2s' }],
+  // What has been forgotten or misspelt is for the server to refuse, by its name.
+  ['speak', [], 'speak', {}],
+  ['speak', [{ tonehz: 440 }], 'speak', { tonehz: 440 }],
+  ['hears', [], 'expect_sound', {}],
+  ['expect', [], 'expect', {}],
+  ['expect', [{ state: 'open' }], 'expect', { state: 'open' }],
+  ['expectMessage', [{ table: 7 }, { timeOut: '1m' }], 'expect_message', { content: { table: 7 }, timeOut: '1m' }],
 ];
+
+test('a client without an identity is nobody', () => {
+  assert.throws(() => switchboard.cutNetwork(), /a client is named by its identity, not by undefined/);
+});
 
 for (const [method, args, action, body] of actions) {
   test(`${method}(${args.map((arg) => JSON.stringify(arg)).join(', ')}) of a call is ${action}`, async () => {

@@ -21,7 +21,16 @@ from midcall.rest.edge import json_response, refuse
 from midcall.switch.accounts import Accounts
 from midcall.testing.control.bodies import ProblemBody
 from midcall.testing.people.journal import is_awaited
-from midcall.testing.people.problems import Abandoned, Problem, TooMany, Unfulfilled, Unknown, Unusable, WrongState
+from midcall.testing.people.problems import (
+    Abandoned,
+    Problem,
+    TooMany,
+    Unfulfilled,
+    Unknown,
+    Unusable,
+    WrongState,
+    in_full,
+)
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +178,8 @@ async def _body(request: web.Request, kind: Any) -> Any:
         raise Refused(errors.BODY_TOO_LARGE) from None
     except TimeoutError:
         raise Refused(errors.PARAMETER_INVALID, "The request body did not arrive in time") from None
+    except msgspec.ValidationError as error:
+        raise Refused(errors.PARAMETER_INVALID, f"The request body cannot be used: {in_full(error, kind)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(errors.PARAMETER_INVALID, f"The request body cannot be used: {error}") from None
 

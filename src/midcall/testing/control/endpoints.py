@@ -147,9 +147,10 @@ class Endpoints:
             return request
         if request:
             raise WrongState(f"the endpoint {endpoint.name} was deleted")
+        asked_for = {"method": wanted.method, "path": wanted.path, "fields": wanted.fields}
         raise Unfulfilled(
             f"{endpoint.name} did not get such a request within {spoken(timeout_s)}",
-            expected=msgspec.to_builtins(wanted),
+            expected={name: value for name, value in asked_for.items() if value is not None},
             seen=[{"method": each.method, "path": each.path, **each.fields} for each in endpoint.untaken],
         )
 

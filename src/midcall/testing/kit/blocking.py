@@ -11,6 +11,7 @@ from midcall.testing.kit import library
 from midcall.testing.kit.apps import Application, as_asgi
 from midcall.testing.kit.call import Call, Duration, Message, Misbehaviour, Script, Talk
 from midcall.testing.kit.doors import Doors, Served
+from midcall.testing.kit.failures import SwitchboardUnusable
 from midcall.testing.kit.network import Fault, Network
 from midcall.testing.kit.person import Person
 from midcall.testing.kit.real import RealPlace
@@ -346,7 +347,16 @@ class BlockingClock:
 
     def sleep(self, duration: Duration) -> None:
         """See `Clock.sleep`."""
+        __tracebackhide__ = True
         time.sleep(seconds(duration))
+
+    def advance(self, duration: Duration) -> None:
+        """Raises `SwitchboardUnusable`: only asynchronous tests have a time that can be advanced."""
+        __tracebackhide__ = True
+        raise SwitchboardUnusable(
+            "real time cannot be advanced, and a test without asyncio has no other: write `async def` and "
+            "@pytest.mark.switchboard(time='virtual'), or wait with switchboard.clock.sleep(…)"
+        )
 
 
 class BlockingSwitchboard:

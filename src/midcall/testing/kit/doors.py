@@ -48,6 +48,10 @@ class Doors:
             raise SwitchboardUnusable(
                 "an application cannot refuse connections; point the server to a recorder that does"
             )
+        if path != EVERY and not path.startswith("/"):
+            raise SwitchboardUnusable(
+                f"requests are told apart by paths such as '/voice', or '*' for all, not {path!r}"
+            )
         self._paths.setdefault(path, Endpoint(path, "")).behaviour = read
 
     def noted(self, path: str | None) -> list[Request]:
@@ -134,7 +138,7 @@ class Served(str):
             path: the one that it is about; `*` is every path that has no behaviour of its own.
 
         Raises:
-            SwitchboardUnusable: it is no behaviour.
+            SwitchboardUnusable: it is no behaviour, or no path.
         """
         self._doors.behave(behaviour, path)
 

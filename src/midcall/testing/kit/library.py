@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from midcall.folder import Credentials
 from midcall.testing.kit.control import Control, Fetched, read
-from midcall.testing.kit.failures import ActionRefused, SwitchboardUnusable
+from midcall.testing.kit.failures import SwitchboardUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,7 +32,7 @@ async def update_application(control: Control, credentials: Credentials, fields:
     path = f"/2010-04-01/Accounts/{credentials.account_sid}/Applications/{credentials.application_sid}.json"
     answer = await control.fetch("POST", path, data=fields)
     if answer.status >= 300:
-        raise ActionRefused(f"the application cannot be changed so: {answer.text}", status=answer.status)
+        read(answer.status, answer.text.encode())
 
 
 async def get(control: Control, credentials: Credentials, path: str) -> Any:

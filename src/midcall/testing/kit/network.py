@@ -57,6 +57,9 @@ class Network:
     async def disturb(self, *faults: Fault) -> None:
         """Let these faults happen from now on, instead of those before."""
         __tracebackhide__ = True
+        for fault in faults:
+            if not isinstance(fault, Fault):
+                raise TypeError(f"{fault!r} is no fault: give Fault('drop', 'to_client'), from midcall.testing")
         await self._control.request("PUT", f"{self._path}/faults", [fault.told() for fault in faults])
 
     async def heal(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from midcall.testing.kit.call import Call, Duration, Script, Talk
@@ -42,7 +42,7 @@ class Person(Talk):
             script: what this person does in the call by itself.
         """
         __tracebackhide__ = True
-        body = given(to=to, params=dict(params) if params else None, script=_steps(script))
+        body = given(to=to, params=params or None, script=None if script is None else steps_of(script))
         return Call(self, await self._request("POST", "/calls", body))
 
     async def incoming(self, *, timeout: Duration | None = None) -> Call:
@@ -71,7 +71,7 @@ class Person(Talk):
             script: steps such as `[{"ring": "2s"}, {"answer": {}}]`; empty lets calls ring again.
         """
         __tracebackhide__ = True
-        await self._request("PUT", "/on_call", _steps(script))
+        await self._request("PUT", "/on_call", steps_of(script))
 
     async def cut_network(self) -> None:
         """Take the client's sockets away; it cannot open new ones until `restore_network`."""
@@ -101,5 +101,8 @@ class Person(Talk):
         return await self.control.request(method, f"/people/{part(self.name)}{path}", body)
 
 
-def _steps(script: Script | None) -> list[dict[str, Any]] | None:
-    return None if script is None else [dict(step) for step in script]
+def steps_of(script: object) -> object:
+    """A script as the control API takes it; whatever is none goes to the server, which says what one is."""
+    if not isinstance(script, Sequence) or isinstance(script, str):
+        return script
+    return [dict(step) if isinstance(step, Mapping) else step for step in script]

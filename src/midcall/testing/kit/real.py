@@ -71,10 +71,16 @@ class LoopThread:
         __tracebackhide__ = True
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
-            return future.result(timeout)
+            error = future.exception(timeout)
         except BaseException:
             future.cancel()
             raise
+        if error is None:
+            return future.result()
+        try:
+            raise error  # and not by `result`, whose frames would stand in the report of each failing test
+        finally:
+            del error  # it refers to this frame
 
     def close(self) -> None:
         """Stop it; what still runs there is cancelled."""

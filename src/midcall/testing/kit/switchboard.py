@@ -11,8 +11,9 @@ from midcall.testing.kit.call import Call, Duration, Script
 from midcall.testing.kit.clock import Clock
 from midcall.testing.kit.control import given
 from midcall.testing.kit.doors import Doors, Served
+from midcall.testing.kit.failures import SwitchboardUnusable
 from midcall.testing.kit.network import Network
-from midcall.testing.kit.person import Person
+from midcall.testing.kit.person import Person, steps_of
 from midcall.testing.kit.place import Place
 from midcall.testing.kit.recorder import Behaviour, Recorder
 
@@ -104,7 +105,7 @@ class Switchboard:
         __tracebackhide__ = True
         body = given(identity=identity, number=number, media=media)
         if on_call is not None:
-            body["on_call"] = [dict(step) for step in on_call]
+            body["on_call"] = steps_of(on_call)
         return Person(self._control, await self._control.request("POST", "/people", {"name": name, **body}))
 
     async def recorder(
@@ -166,6 +167,11 @@ class Switchboard:
             voice, status_callback: see `serve`.
         """
         __tracebackhide__ = True
+        for name, path in (("voice", voice), ("status_callback", status_callback)):
+            if path and not path.startswith(("/", "?")):
+                raise SwitchboardUnusable(
+                    f"{name} is a path below the application's URL, such as '/voice', not {path!r}"
+                )
         fields = given(
             VoiceUrl=None if voice is None else url + voice,
             StatusCallback=None if status_callback is None else url + status_callback,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from midcall.testing.people.problems import Unusable
+from midcall.testing.people.problems import Unusable, in_full
 from midcall.testing.people.rules import seconds
 
 MAX_STEPS: Final = 200
@@ -148,7 +148,7 @@ def arguments_of(action: str, value: Any) -> Arguments:
     try:
         arguments = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Unusable(f"{action} cannot be used like this: {error}") from None
+        raise Unusable(f"{action} cannot be used like this: {in_full(error, kind)}") from None
     for name in ("timeout", "last", "by"):
         if (duration := getattr(arguments, name, None)) is not None:
             seconds_of(duration)
@@ -193,6 +193,9 @@ def _step(number: int, value: Any) -> Step:
                 raise Unusable(f'{name} takes a duration, such as "2s"')
             return Step(name, None, seconds_of(argument))
         name = _SYNONYMS.get(name, name)
+        if name not in ACTIONS:
+            steps = ", ".join([*sorted(WAITS), *_SYNONYMS, *ACTIONS])
+            raise Unusable(f"there is no step {name[:40]!r}; there are {steps}")
         return Step(name, arguments_of(name, argument))
     except Unusable as error:
         raise Unusable(f"step {number}: {error}") from None

@@ -148,7 +148,9 @@ class Person:
         else:
             found = self._calls.get(id) or next((each for each in self.calls if each.sid == id), None)
         if found is None:
-            raise Unknown(f"{self.name} has no call {id[:64]!r}; it has {', '.join(self._calls) or 'none'}")
+            if not self._calls:
+                raise Unknown(f"{self.name} has no call yet")
+            raise Unknown(f"{self.name} has no call {id[:64]!r}; it has {', '.join(self._calls)}")
         return found
 
     async def place(self, params: Mapping[str, str], script: Sequence[Step] | None) -> PersonCall:

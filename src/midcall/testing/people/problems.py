@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
+from msgspec import inspect
 
 
 class Problem(Exception):
@@ -54,3 +58,39 @@ class Unusable(Problem):
 
 class TooMany(Problem):
     """A bound was reached; the text names it."""
+
+
+def in_full(error: msgspec.MsgspecError, kind: Any) -> str:
+    """What is wrong with a value, with the words that would do where it is none of them.
+
+    Args:
+        kind: the type that the value was read as.
+    """
+    text = str(error)
+    _, found, path = text.partition(" - at `$")
+    if "Invalid enum value" not in text:
+        return text
+    words = _words(_at(inspect.type_info(kind), path.rstrip("`") if found else ""))
+    return f"{text}: it is one of {', '.join(words)}" if words else text
+
+
+def _at(whole: inspect.Type, path: str) -> inspect.Type | None:
+    """The type of a part of a value, such as that at `[0].direction`."""
+    place: inspect.Type | None = whole
+    for name in re.findall(r"\[\d+\]|\.\w+", path):
+        if name.startswith("["):
+            place = getattr(place, "item_type", None)
+        else:
+            fields = {field.encode_name: field.type for field in getattr(place, "fields", ())}
+            place = fields.get(name[1:])
+    return place
+
+
+def _words(place: inspect.Type | None) -> list[str]:
+    match place:
+        case inspect.LiteralType(values):
+            return [str(value) for value in values]
+        case inspect.UnionType(types):
+            return [word for each in types for word in _words(each)]
+        case _:
+            return []

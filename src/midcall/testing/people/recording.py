@@ -27,6 +27,10 @@ Kind = Literal["ok", "slow", "failing", "refuses", "closes_before_body", "late",
 SPOKEN: Final[tuple[Kind, ...]] = ("ok", "refuses", "closes_before_body", "does_not_read")
 LATE_S: Final = 20.0
 """Longer than this server waits for an answer."""
+BEHAVIOURS: Final = (
+    'a behaviour is one of "ok", {"slow": "3s"}, {"late": "20s"}, {"failing": 503}, "refuses", "closes_before_body", '
+    '"does_not_read"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,15 @@ def behaviour_of(value: Any) -> Behaviour:
         return Behaviour(value)
     if isinstance(value, str) and value in ("late", "failing"):
         value = {value: True}
+    elif isinstance(value, str):
+        raise Unusable(f"{value[:40]!r} is no behaviour: {BEHAVIOURS}")
     try:
         form = msgspec.convert(value, _Form)
     except msgspec.ValidationError as error:
         raise Unusable(f"this is no behaviour: {error}") from None
     chosen = [name for name in form.__struct_fields__ if name != "times" and getattr(form, name) not in (None, False)]
     if len(chosen) != 1:
-        raise Unusable("a behaviour is one of ok, slow, late, failing, refuses, closes_before_body, does_not_read")
+        raise Unusable(BEHAVIOURS)
     kind: Kind = msgspec.convert(chosen[0], Kind)
     wait_s = 0.0
     if kind in ("slow", "late"):
