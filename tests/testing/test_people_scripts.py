@@ -83,7 +83,7 @@ def test_to_listen_for_something_is_to_expect_it() -> None:
         ),
         ([{"ring": {}}], "step 1: ring takes a duration"),
         ([{"ring": "soon"}], "step 1: 'soon' is no duration"),
-        ([{"ring": -1}], "step 1: a duration is not negative"),
+        ([{"ring": -1}], "step 1: -1 is no duration: it is not negative"),
         ([{"speak": {"lable": "x"}}], "step 1: speak cannot be used like this: Object contains unknown field `lable`"),
         ([{"expect_message": {"timeout": "x"}}], "step 1: 'x' is no duration"),
         ([{"answer": {}}] * (MAX_STEPS + 1), "a script is a list of at most"),
