@@ -128,3 +128,12 @@ async def test_an_answer_is_twiml_or_a_body(kit: Kit) -> None:
     refused = await kit.post("/endpoints", {"twiml": TWIML, "body": "fine"}, status=400)
     assert "not both" in refused["message"]
     assert (await kit.ask("GET", "/endpoints"))["endpoints"] == []
+
+
+async def test_nobody_is_kept_waiting_for_longer_than_a_wait_may_last(kit: Kit) -> None:
+    made = await kit.post("/endpoints", {}, status=201)
+    for behaviour in ({"slow": "11m"}, {"late": "7d"}):
+        refused = await kit.post("/endpoints", {"behaviour": behaviour}, status=400)
+        assert "at most 600 s" in refused["message"]
+        await kit.ask("PUT", f"/endpoints/{made['name']}", {"behaviour": behaviour}, status=400)
+    assert len((await kit.ask("GET", "/endpoints"))["endpoints"]) == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -90,7 +90,7 @@ class Endpoints:
         if (asked.account, name) in self._endpoints:
             raise WrongState(f"there is an endpoint {name!r} already")
         endpoint = Endpoint(name, self._app.entropy(KEY_BYTES).hex())
-        _change(endpoint, form)
+        _change(endpoint, form, self._everybody.doer.bounded)
         self._endpoints[asked.account, name] = endpoint
         self._by_key[endpoint.key] = asked.account, endpoint
         return self._view(endpoint)
@@ -110,7 +110,7 @@ class Endpoints:
         form: EndpointForm = asked.body
         if form.name not in (None, endpoint.name):
             raise Unusable("an endpoint keeps its name")
-        _change(endpoint, form)
+        _change(endpoint, form, self._everybody.doer.bounded)
         return self._view(endpoint)
 
     async def delete(self, asked: Asked) -> None:
@@ -247,8 +247,12 @@ def _cut(request: web.Request, written: bytes) -> web.Response:
     return web.Response(status=400)
 
 
-def _change(endpoint: Endpoint, form: EndpointForm) -> None:
-    """Only what is given changes."""
+def _change(endpoint: Endpoint, form: EndpointForm, bounded: Callable[[float], float]) -> None:
+    """Only what is given changes.
+
+    Args:
+        bounded: refuses a wait that is too long.
+    """
     answer = endpoint.answer
     if form.twiml is not None and form.body is not msgspec.UNSET:
         raise Unusable("an answer is twiml or a body, not both")
@@ -262,5 +266,7 @@ def _change(endpoint: Endpoint, form: EndpointForm) -> None:
         answer = replace(answer, status=form.status)
     behaviour: Any = form.behaviour
     if behaviour is not msgspec.UNSET:
-        endpoint.behaviour = behaviour_of(behaviour)
+        chosen = behaviour_of(behaviour)
+        bounded(chosen.wait_s)
+        endpoint.behaviour = chosen
     endpoint.answer = answer

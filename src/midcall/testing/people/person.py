@@ -274,6 +274,8 @@ class Person:
             except Exception as error:
                 log.exception("a script failed")
                 call.script_error = f"step {number}, {step.name}: {error}"
+                call.note("script failed", step=number, action=step.name, reason=repr(error))
+                call.bell.ring()
                 return
             if isinstance(step.arguments, Misbehave) and step.arguments.how == "no_answer":
                 return
