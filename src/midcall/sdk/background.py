@@ -196,6 +196,10 @@ class Events:
         if handler in handlers:
             handlers.remove(handler)
 
+    def remove_all_listeners(self) -> None:
+        """Forget all handlers."""
+        self._handlers.clear()
+
     def wait_for(self, event: str, *, where: Callable[..., bool] | None = None, timeout: float | None = None) -> Any:
         """The next event that was not waited for before, past or to come.
 

@@ -23,13 +23,14 @@ from midcall.core.messages import USER_DEFINED
 from midcall.core.registration import DeviceState
 from midcall.sdk import call as asynchronous
 from midcall.sdk import device as asynchronous_device
+from midcall.sdk import words
 from midcall.sdk.audio import LocalStream, RemoteStream
 from midcall.sdk.background import Background, Events
 from midcall.sdk.call import CallerInfo
 from midcall.sdk.errors import InvalidStateError
 from midcall.sdk.messages import Message
 from midcall.sdk.messages import SentMessage as Awaitable
-from midcall.sdk.options import OptionValues, RtcConfiguration
+from midcall.sdk.options import Options, OptionValues, RtcConfiguration
 from midcall.sdk.preflight import PreflightReport
 
 __all__ = ["Call", "Device", "SentMessage"]
@@ -65,6 +66,15 @@ class SentMessage(str):
 
 class Call(Events):
     """`midcall.sdk.Call`, blocking. Made by `Device.connect` and the device's `incoming` event."""
+
+    EVENTS = asynchronous.Call.EVENTS
+    State = CallState
+    CallDirection = Direction
+    Codec = words.Codec
+    FeedbackScore = words.FeedbackScore
+    FeedbackIssue = words.FeedbackIssue
+    IceGatheringFailureReason = words.IceGatheringFailureReason
+    MediaFailure = words.MediaFailure
 
     def __init__(self, background: Background, call: asynchronous.Call, wrap: Callable[[Any], Any]) -> None:
         self._call = call
@@ -172,12 +182,22 @@ class Call(Events):
         if self._call.status() == CallState.CLOSED:
             self._kept.end(InvalidStateError("the call has ended"), self._source.EVENTS - _AFTER_THE_END)
 
+    def __str__(self) -> str:
+        return str(self._call)
+
     def __repr__(self) -> str:
         return repr(self._call)
 
 
 class Device(Events):
     """`midcall.sdk.Device`, blocking. Use it in a `with` block, or end it by `destroy`."""
+
+    EVENTS = asynchronous_device.Device.EVENTS
+    State = DeviceState
+    EventName = words.EventName
+    version = asynchronous_device.Device.version
+    package_name = asynchronous_device.Device.package_name
+    is_supported = staticmethod(asynchronous_device.Device.is_supported)
 
     def __init__(self, token: str, **options: Any) -> None:
         """Takes what `midcall.sdk.Device` takes. Opens nothing; `register` and `connect` do.
@@ -254,6 +274,11 @@ class Device(Events):
         """The access token."""
         return self._background.call(lambda: self._device.token)
 
+    @property
+    def options(self) -> Options:
+        """What the device has been told."""
+        return self._background.call(lambda: self._device.options)
+
     # ----------------------------------------------------------------------------------------------------- methods
 
     def register(self, *, timeout: float | None = None) -> None:
@@ -314,8 +339,10 @@ class Device(Events):
     def destroy(self) -> None:
         """Reject pending calls, end the active one, close the socket, end the threads. Cannot be used again."""
         if self._background.is_running:
-            self._background.run(self._device.destroy())
-            self._background.close()
+            try:
+                self._background.run(self._device.destroy())
+            finally:
+                self._background.close()
 
     def __enter__(self) -> Self:
         return self
