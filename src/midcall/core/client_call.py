@@ -168,6 +168,8 @@ class CallMachine:
         if self.ignored and isinstance(event, Cancelled):
             self.ignored = False
             return [EmitCancel()]
+        if isinstance(event, SignallingLost | SignallingEnded):
+            self.ignored = False  # nobody will take it back
         target = CALL_TRANSITIONS.get((self.state, type(event)))
         if target is None or self._foreign(event):
             return []

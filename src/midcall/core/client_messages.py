@@ -57,11 +57,11 @@ def check_message(content: object, message_type: object, call_sid: str | None) -
 _DIGITS: Final = re.compile(r"[0-9*#w]*", re.ASCII)
 
 
-def check_digits(digits: str) -> None:
+def check_digits(digits: object) -> None:
     """`send_digits` takes 0-9, *, # and w (a pause of 500 ms).
 
     Raises:
         ValueError: anything else.
     """
-    if _DIGITS.fullmatch(digits) is None:
+    if not isinstance(digits, str) or _DIGITS.fullmatch(digits) is None:
         raise ValueError("digits are 0-9, *, # and w")

@@ -56,6 +56,7 @@ class AudioHelper(Emitter):
         self._analyser = Analyser()
         self._unheard = 0  # samples since the last look
         self._closing = asyncio.Lock()
+        self._is_over = False
         self.speaker_devices = OutputDevices(active)
 
     # --------------------------------------------------------------------------------------------------- the lists
@@ -210,7 +211,12 @@ class AudioHelper(Emitter):
         async with self._closing:
             await self._close_microphone()
             await self.speaker_devices.set(())
+        self._is_over = True
         self.remove_all_listeners()
+        self._give_up_waiting()
+
+    def _never(self, event: str) -> Exception | None:
+        return InvalidStateError("the device has been destroyed") if self._is_over else None
 
 
 class OutputDevices:

@@ -1,14 +1,16 @@
 """One call of a device, with the surface of the browser SDK's `Call` in Python's habits.
 
-What a frame or a wish means is decided by `core.client.CallMachine`; this file carries it out: frames, media, events.
+What a frame or a wish means is decided by `core.client_call.CallMachine`; this file carries it out: frames, media and
+events.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from midcall.core import client as core
 from midcall.core.client import CallState, Direction
@@ -28,6 +30,11 @@ from midcall.sdk.options import RtcConfiguration
 from midcall.wire import signal
 
 H = TypeVar("H", bound=Callable[..., Any])
+
+log = logging.getLogger("midcall.sdk")
+
+AFTER_THE_END: Final = frozenset({"messageSent", "error", "cancel", "messageReceived"})
+"""What can still come after a call's end: while messages of it are not judged, or while it rings elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Call(Emitter):
         )
         self._outbox = messages.Outbox()
         self._unheard = messages.Unheard()
+        self._has_ended = False
 
     # ------------------------------------------------------------------------------------------------- properties
 
@@ -176,9 +184,13 @@ class Call(Emitter):
 
         Args:
             rtc_configuration: STUN and TURN servers for its media.
+
+        Raises:
+            InvalidArgumentError: the configuration is none.
         """
+        configuration = RtcConfiguration.of(rtc_configuration)
         if self._machine.state is CallState.PENDING:
-            self._rtc_configuration = rtc_configuration or RtcConfiguration()
+            self._rtc_configuration = configuration
             self._link.before_accept(self)
             self._handle(core.AcceptAsked())
 
@@ -292,9 +304,9 @@ class Call(Emitter):
 
         Raises:
             InvalidArgumentError: the arguments cannot make a message.
-            InvalidStateError: the call has no sid yet.
+            InvalidStateError: the call has no sid yet, or too many messages wait for their verdicts or for the socket.
         """
-        raw = messages.check(content, message_type, self._machine.call_sid)
+        raw = messages.check(content, message_type, content_type, self._machine.call_sid)
         assert self._machine.call_sid is not None
         written = messages.write(
             content,
@@ -305,12 +317,16 @@ class Call(Emitter):
             content_type=content_type,
         )
         sent = self._outbox.add(written)
-        self._link.changed(self)  # a closed call has been forgotten, but its message gets a verdict too
         is_closed = self._machine.state is CallState.CLOSED
         if is_closed or not self._machine.signalling_lost:
-            transmitted = self._link.transmit_encoded(written.frame)
+            try:
+                transmitted = self._link.transmit_encoded(written.frame)
+            except InvalidStateError:
+                self._outbox.withdraw(sent)
+                raise
             if is_closed and not transmitted:
-                self._outbox.give_up()
+                self._give_up_messages()
+        self._link.changed(self)  # a closed call has been forgotten, but its message gets a verdict too
         return sent
 
     def on(self, event: str, handler: H) -> H:
@@ -326,6 +342,11 @@ class Call(Emitter):
         future = super().wait_for(event, where=where, timeout=timeout)
         self._hand_over(event)
         return future
+
+    def _never(self, event: str) -> Exception | None:
+        if not self._has_ended or (event == "messageReceived" and self._unheard):
+            return None
+        return None if event in AFTER_THE_END and not self._is_over else InvalidStateError("the call has ended")
 
     def _hand_over(self, event: str) -> None:
         """Give the messages that waited for a listener to the first one."""
@@ -350,8 +371,21 @@ class Call(Emitter):
 
     def _place(self, params: str | None) -> None:
         """Send the invite of an outgoing call, after media has made its offer."""
-        self._media.peer = self._link.open_media(self)
-        self._media.offer(lambda sdp: self._invite(sdp, params))
+        if (fault := self._open_media()) is None:
+            self._media.offer(lambda sdp: self._invite(sdp, params))
+        else:  # whoever places it has to be able to listen first
+            asyncio.get_running_loop().call_soon(self._handle, core.MediaBroke(fault))
+
+    def _open_media(self) -> core.Fault | None:
+        """Open media, unless this client has none; why it cannot be."""
+        try:
+            self._media.peer = self._link.open_media(self)
+        except VoiceError as error:
+            return core.Fault(error.code, error.detail)
+        except Exception as error:
+            log.warning("the media of a call cannot be opened", exc_info=True)
+            return core.Fault(53400, str(error))
+        return None
 
     def _invite(self, sdp: str, params: str | None) -> None:
         frame = signal.ClientInvite(
@@ -376,19 +410,23 @@ class Call(Emitter):
         if message is not None:
             self.emit("messageSent", message)
             self._link.changed(self)
+            self._give_up_waiting()
 
     def _refuse(self, message_sid: str, error: VoiceError) -> None:
         if self._outbox.refuse(message_sid, error):
             self.emit("error", error)
             self._link.message_failed(self, error)
             self._link.changed(self)
+            self._give_up_waiting()
 
     def _give_up_messages(self) -> None:
         self._outbox.give_up()
+        self._give_up_waiting()
 
     # ------------------------------------------------------------------------------------- what the machine orders
 
     def _handle(self, event: core.CallEvent) -> None:
+        before = self._machine.state
         effects = self._machine.handle(event)
         if self._machine.call_sid is not None:
             self._parameters["CallSid"] = self._machine.call_sid
@@ -399,9 +437,9 @@ class Call(Emitter):
             if not ends and self._machine.state is CallState.CLOSED:
                 return  # a handler of what came before has ended the call
             self._perform(effect)
-        if effects and ends:
-            ended = InvalidStateError("the call has ended")
-            self._give_up_waiting(ended, self.EVENTS - {"messageSent", "error", "cancel", "messageReceived"})
+        if ends and (effects or before is not CallState.CLOSED):
+            self._has_ended = True
+            self._give_up_waiting()
             self._link.changed(self)
 
     def _perform(self, effect: core.CallEffect) -> None:
@@ -411,8 +449,10 @@ class Call(Emitter):
             )
             self._link.transmit(frame, keep=not isinstance(effect, orders.ForOneSocket))
         elif isinstance(effect, core.StartAnswer):
-            self._media.peer = self._link.open_media(self)
-            self._media.answer(self._offer)
+            if (fault := self._open_media()) is None:
+                self._media.answer(self._offer)
+            else:
+                self._handle(core.MediaBroke(fault))
         elif isinstance(effect, core.StopMedia):
             if (peer := self._media.stop()) is not None:
                 self._link.settle(peer.close(), "closing of a call's media")

@@ -66,10 +66,15 @@ class CallBook:
             call._handle(event)
 
     def make_active(self, call: Call) -> None:
-        """The call is about to be accepted. Only one is up at a time, so the other one is disconnected."""
-        if self.active is not None and self.active is not call:
-            self.active.disconnect()
-        self.active = call
+        """The call is about to be accepted. Only one is up at a time, so the other one is disconnected.
+
+        Handlers of that may end the call before it has begun, or accept another one, which is disconnected too.
+        """
+        while self.active is not None and self.active is not call:
+            other, self.active = self.active, None
+            other.disconnect()
+        if call.status() == CallState.PENDING:
+            self.active = call
 
     def changed(self, call: Call) -> None:
         """A call's state or sid may have changed: keep the books."""

@@ -39,7 +39,7 @@ class ConnectToken:
         """
         try:
             told = json.loads(unquote(base64.b64decode(text, validate=True).decode()))
-        except (ValueError, RecursionError):
+        except (TypeError, ValueError, RecursionError):
             raise InvalidArgumentError("the connect token cannot be parsed") from None
         told = told if isinstance(told, dict) else {}
         parameters = _strings(told.get("parameters"))

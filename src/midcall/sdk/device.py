@@ -5,6 +5,7 @@ What the application sees of a device is here; `signalling` has its line to the 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib.util
 import logging
@@ -12,7 +13,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, Unpack
+from typing import ClassVar, Final, Literal, Self, Unpack
 
 import aiohttp
 
@@ -34,9 +35,6 @@ from midcall.sdk.preflight import PreflightTest
 from midcall.sdk.signalling import Owner, Signalling
 from midcall.sdk.transport import tls_context
 from midcall.wire import signal
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("midcall.sdk")
 
@@ -71,7 +69,7 @@ class Device(Emitter):
         now: Callable[[], datetime] = utc_now,
         **options: Unpack[OptionValues],
     ) -> None:
-        """Opens nothing; `register` and `connect` do. Needs a running loop.
+        """Opens nothing; `register` and `connect` do. Needs a running loop, and belongs to it.
 
         Args:
             token: the access token.
@@ -83,9 +81,11 @@ class Device(Emitter):
 
         Raises:
             InvalidArgumentError: an argument cannot be used.
+            InvalidStateError: no event loop is running.
             OSError: the `ca_file` cannot be read.
         """
         super().__init__(Tasks())
+        self._loop = _running_loop()
         if not isinstance(token, str):
             raise InvalidArgumentError("the access token must be a string")
         if media not in ("real", "none"):
@@ -118,6 +118,7 @@ class Device(Emitter):
             emit_error=self._emit_error,
         )
         self._placing = False
+        self._ending: asyncio.Task[None] | None = None
 
     @classmethod
     def run_preflight(
@@ -210,10 +211,14 @@ class Device(Emitter):
     async def register(self) -> None:
         """Ask for incoming calls; returns once the server offers them.
 
+        Who stops waiting, as by `asyncio.timeout`, takes nothing back: the device goes on registering, and `registered`
+        tells when it is.
+
         Raises:
             InvalidStateError: the device is not unregistered.
             VoiceError: the server refused.
         """
+        self._must_be_at_home()
         await self._signalling.register()
 
     async def unregister(self) -> None:
@@ -221,7 +226,9 @@ class Device(Emitter):
 
         Raises:
             InvalidStateError: the device is not registered.
+            VoiceError: the server answered with an error.
         """
+        self._must_be_at_home()
         await self._signalling.unregister()
 
     async def connect(
@@ -233,7 +240,8 @@ class Device(Emitter):
     ) -> Call:
         """Place a call, or take over the one that a connect token names; returns while it is connecting.
 
-        Calls that ring here meanwhile are ignored, as by the browser SDK: they go on ringing elsewhere.
+        Calls that ring here meanwhile are ignored, as by the browser SDK: they go on ringing elsewhere. Who stops
+        waiting before it returns has placed no call.
 
         Args:
             params: what the application's voice URL gets; values are made strings.
@@ -242,25 +250,29 @@ class Device(Emitter):
 
         Raises:
             InvalidStateError: the device is destroyed or has a call already.
-            InvalidArgumentError: the connect token cannot be read.
+            InvalidArgumentError: the parameters, the connect token or the configuration cannot be used.
             VoiceError: the server refused the access token.
         """
         self._must_live()
-        if self.is_busy:
-            raise InvalidStateError("A Call is already active")
+        self._must_be_at_home()
+        self._must_be_free()
         taken = ConnectToken.decode(connect_token) if connect_token is not None else None
+        strings = _strings(params)
+        encoded = _encoded(strings)
+        configuration = RtcConfiguration.of(rtc_configuration)
         self._placing = True
         try:
             await self._signalling.ready()
-            host, configuration = self._host, rtc_configuration or RtcConfiguration()
-            call = host.taken(taken, configuration) if taken is not None else host.placed(params or {}, configuration)
-            for pending in self.calls:
-                pending.ignore()
-            self._calls.active = call
         finally:
             self._placing = False
-        pairs = [(key, value) for key, value in call.custom_parameters.items()]
-        call._place(signal.encode_connect_params(pairs) if pairs and taken is None else None)
+        self._must_live()
+        self._must_be_free()  # a call that rang here may have been accepted meanwhile
+        host = self._host
+        call = host.taken(taken, configuration) if taken is not None else host.placed(strings, configuration)
+        for pending in self.calls:
+            pending.ignore()
+        self._calls.active = call
+        call._place(encoded if taken is None else None)
         return call
 
     def update_options(self, **options: Unpack[OptionValues]) -> None:
@@ -309,20 +321,32 @@ class Device(Emitter):
             call.disconnect()
 
     async def destroy(self) -> None:
-        """Reject the calls in `calls`, end the active one, close the socket. The device cannot be used again."""
-        if self.state is DeviceState.DESTROYED:
-            return
-        for call in self.calls:
-            call.reject()
-        self.disconnect_all()
+        """Reject the calls in `calls`, end the active one, close the socket. The device cannot be used again.
+
+        It is carried through also when its caller is cancelled meanwhile, and may be asked for several times.
+
+        Raises:
+            InvalidStateError: the device belongs to another event loop.
+        """
+        self._must_be_at_home()
+        if self._ending is None:
+            for call in self.calls:
+                call.reject()
+            self.disconnect_all()
+            self._signalling.end()
+            self._ending = self._loop.create_task(self._end(asyncio.current_task()), name="midcall.sdk end of a device")
+        await asyncio.shield(self._ending)
+
+    async def _end(self, asked_by: asyncio.Task[object] | None) -> None:
         await self._signalling.close()
         self._calls.abandon()
         audio, self._audio = self._audio, None
         if audio is not None:
             await audio._close()
         await self._host.closings.finish()
-        await self._tasks.close()
+        await self._tasks.close(spare=asked_by)
         self.remove_all_listeners()
+        self._give_up_waiting()
 
     async def __aenter__(self) -> Self:
         return self
@@ -345,15 +369,50 @@ class Device(Emitter):
 
     def _invited(self, frame: signal.ServerInvite) -> None:
         """Somebody calls."""
-        if self._calls.get(frame.call_sid) is not None:  # a repeat
+        if self.state is DeviceState.DESTROYED or self._calls.get(frame.call_sid) is not None:  # a repeat
             return
         if self.is_busy and not self._options.allow_incoming_while_busy:
             return
         self.emit("incoming", self._host.offered(frame))
 
+    def _never(self, event: str) -> Exception | None:
+        return InvalidStateError("the device has been destroyed") if self.state is DeviceState.DESTROYED else None
+
     def _must_live(self) -> None:
         if self.state is DeviceState.DESTROYED:
             raise InvalidStateError("the device has been destroyed")
+
+    def _must_be_free(self) -> None:
+        if self.is_busy:
+            raise InvalidStateError("A Call is already active")
+
+    def _must_be_at_home(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise InvalidStateError("the device belongs to another event loop")
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise InvalidStateError(
+            "no event loop is running: make the device in a coroutine, or use midcall.sdk.sync"
+        ) from None
+
+
+def _strings(params: Mapping[str, object] | None) -> dict[str, str]:
+    """What the application's voice URL gets."""
+    if params is not None and not isinstance(params, Mapping):
+        raise InvalidArgumentError("params is a mapping")
+    return {str(key): str(value) for key, value in (params or {}).items()}
+
+
+def _encoded(params: Mapping[str, str]) -> str | None:
+    """Parameters as an invite has them; None without any."""
+    try:
+        return signal.encode_connect_params(list(params.items())) if params else None
+    except UnicodeError:
+        raise InvalidArgumentError("params has characters that are none") from None
 
 
 def _place(options: Options) -> tuple[frozenset[str], str | None, ssl.SSLContext | None]:

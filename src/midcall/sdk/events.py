@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Set
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final, TypeVar
 
 log = logging.getLogger("midcall.sdk")
@@ -45,9 +45,9 @@ class Tasks:
             await asyncio.wait(self._running, timeout=FINISH_S)
         await self.close()
 
-    async def close(self) -> None:
-        """Cancel and await what is left, except the task that asks."""
-        rest = [task for task in self._running if task is not asyncio.current_task()]
+    async def close(self, *, spare: asyncio.Task[Any] | None = None) -> None:
+        """Cancel and await what is left, except the task that asks, and one more."""
+        rest = [task for task in self._running if task not in (asyncio.current_task(), spare)]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
@@ -96,8 +96,9 @@ class Emitter:
             timeout: seconds, after which the future raises TimeoutError.
 
         Returns:
-            None for an event without arguments, the argument of an event with one, otherwise a tuple. A call that
-            ends first raises InvalidStateError for events that cannot come any more.
+            None for an event without arguments, the argument of an event with one, otherwise a tuple. An event that
+            cannot come any more, because the call has ended or the device is destroyed, raises InvalidStateError; what
+            the predicate raises is raised here.
         """
         self._known(event)
         loop = asyncio.get_running_loop()
@@ -113,6 +114,8 @@ class Emitter:
                 waiting.remove(entry)
 
         future.add_done_callback(finished)
+        if (reason := self._never(event)) is not None:
+            _fail(future, reason)
         return future
 
     def remove_all_listeners(self) -> None:
@@ -123,8 +126,8 @@ class Emitter:
         """Tell everybody who listens."""
         self._known(event)
         for future, where in list(self._waiters.get(event, ())):
-            if not future.done() and (where is None or where(*arguments)):
-                future.set_result(arguments[0] if len(arguments) == 1 else arguments or None)
+            if not future.done():
+                _tell(future, where, arguments)
         for handler in list(self._handlers.get(event, ())):
             self._run(event, handler, arguments)
 
@@ -141,12 +144,16 @@ class Emitter:
         waiting = any(not future.done() for future, _ in self._waiters.get(event, ()))
         return waiting or bool(self._handlers.get(event))
 
-    def _give_up_waiting(self, error: Exception, events: Set[str]) -> None:
+    def _never(self, event: str) -> Exception | None:
+        """Why the event cannot come any more; None while it can."""
+        return None
+
+    def _give_up_waiting(self) -> None:
         """Fail the waiters of events that cannot come any more, in an order that no hash decides."""
-        for future in [future for event, waiters in self._waiters.items() if event in events for future, _ in waiters]:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # seen: a waiter that nobody awaits is not worth a log line
+        for event, waiters in list(self._waiters.items()):
+            if (reason := self._never(event)) is not None:
+                for future, _ in list(waiters):
+                    _fail(future, reason)
 
     @staticmethod
     def _time_out(event: str, future: asyncio.Future[Any], timeout: float) -> None:
@@ -156,6 +163,21 @@ class Emitter:
     def _known(self, event: str) -> None:
         if event not in self.EVENTS:
             raise ValueError(f"no event {event!r}; there are {', '.join(sorted(self.EVENTS))}")
+
+
+def _tell(future: asyncio.Future[Any], where: Callable[..., bool] | None, arguments: tuple[Any, ...]) -> None:
+    """Resolve a waiter, if the event fits. A predicate that raises harms nobody but who waits with it."""
+    try:
+        if where is None or where(*arguments):
+            future.set_result(arguments[0] if len(arguments) == 1 else arguments or None)
+    except Exception as error:
+        future.set_exception(error)
+
+
+def _fail(future: asyncio.Future[Any], reason: Exception) -> None:
+    if not future.done():
+        future.set_exception(reason)
+        future.exception()  # seen: a waiter that nobody awaits is not worth a log line
 
 
 async def _finish(work: Awaitable[Any]) -> None:

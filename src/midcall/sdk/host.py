@@ -12,7 +12,7 @@ import aiohttp
 from midcall.core.client import CallState
 from midcall.core.client_call import CallMachine
 from midcall.sdk import edges
-from midcall.sdk.audio import LocalStream
+from midcall.sdk.audio import LocalStream, Silence
 from midcall.sdk.audio_helper import AudioHelper
 from midcall.sdk.call import Call
 from midcall.sdk.callbook import CallBook
@@ -76,16 +76,15 @@ class CallHost:
             connection_id=self._chance.connection_id(),
             parameters={**frame.parameters, "CallSid": frame.call_sid},
             custom_parameters=dict(signal.decode_invite_params(frame.parameters.get("Params"))),
-            local=LocalStream(self.options.audio_source()),
+            local=LocalStream(Silence()),
             offer=frame.sdp,
         )
         self._calls.add(frame.call_sid, call)
         return call
 
-    def placed(self, params: Mapping[str, object], configuration: RtcConfiguration) -> Call:
+    def placed(self, params: Mapping[str, str], configuration: RtcConfiguration) -> Call:
         """A call from us, not begun yet."""
-        strings = {key: str(value) for key, value in params.items()}
-        return self._outgoing(CallMachine.outgoing(), {}, strings, configuration)
+        return self._outgoing(CallMachine.outgoing(), {}, params, configuration)
 
     def taken(self, token: ConnectToken, configuration: RtcConfiguration) -> Call:
         """The continuation of another device's call, not begun yet."""
@@ -107,7 +106,7 @@ class CallHost:
             connection_id=connection_id,
             parameters=parameters,
             custom_parameters=custom,
-            local=LocalStream(self.options.audio_source()),
+            local=LocalStream(Silence()),
         )
         call._rtc_configuration = configuration
         self._calls.add(machine.call_sid or connection_id, call)
@@ -155,6 +154,10 @@ class CallHost:
             return None
         from midcall.sdk.media import MediaPeer  # takes a while to import, so only who needs it pays
 
+        try:
+            call._local.play(self.options.audio_source())
+        except Exception as error:
+            raise VoiceError(31402, str(error), error) from error
         self._audio._prepare(call)
         return MediaPeer(
             call._local,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Link(Protocol):
-    """Implemented by `Device`."""
+    """Implemented by `host.CallHost`."""
 
     def transmit(self, frame: signal.Frame, *, keep: bool) -> bool:
         """Send a frame, or keep it for the next socket; whether there is a socket."""
@@ -40,7 +40,12 @@ class Link(Protocol):
         """Whose device it is."""
 
     def open_media(self, call: Call) -> MediaPeer | None:
-        """A media session for the call; None for devices without media."""
+        """A media session for the call; None for devices without media.
+
+        Raises:
+            VoiceError: there is nothing to speak from (31402).
+            ValueError: the STUN and TURN servers cannot be used.
+        """
 
     def settle(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Let cleaning up finish in the background, also while the device is being destroyed."""

@@ -19,6 +19,8 @@ from midcall.wire import signal
 
 MAX_UNHEARD: Final = 1000
 """Messages kept for a call that nobody listens to yet."""
+MAX_UNJUDGED: Final = 4000
+"""Messages of a call without a verdict; a resume sends them all at once, so they fit in the transport's queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Written:
     frame: bytes
 
 
-def check(content: Any, message_type: str, call_sid: str | None) -> bytes:
+def check(content: Any, message_type: str, content_type: str | None, call_sid: str | None) -> bytes:
     """The content of a message as JSON.
 
     Raises:
@@ -70,6 +72,8 @@ def check(content: Any, message_type: str, call_sid: str | None) -> bytes:
     """
     try:
         check_message(content, message_type, call_sid)
+        if content_type is not None and not isinstance(content_type, str):
+            raise ValueError("content_type must be a string")
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except Misused as error:
         raise InvalidStateError(str(error)) from None
@@ -117,12 +121,23 @@ class Outbox:
         return len(self._outstanding)
 
     def add(self, written: Written) -> SentMessage:
-        """Keep a message until it is judged."""
+        """Keep a message until it is judged.
+
+        Raises:
+            InvalidStateError: too many are kept.
+        """
+        if len(self) >= MAX_UNJUDGED:
+            raise InvalidStateError(f"{MAX_UNJUDGED} messages wait for the server's verdict")
         sid = written.message.voice_event_sid
         verdict: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._outstanding.sent(sid, written.frame)
         self._verdicts[sid] = (written.message, verdict)
         return SentMessage(sid, verdict)
+
+    def withdraw(self, message_sid: str) -> None:
+        """It could not be sent."""
+        self._outstanding.judged(message_sid)
+        del self._verdicts[message_sid]
 
     def frames(self) -> list[bytes]:
         """What to send again after a resume, in the order in which it was sent first."""

@@ -76,6 +76,17 @@ class RtcConfiguration:
         if self.relay_only and not any(url.startswith("turn") for server in self.servers for url in server.urls):
             raise InvalidArgumentError("relay_only needs a TURN server")
 
+    @classmethod
+    def of(cls, value: object) -> RtcConfiguration:
+        """What was given, or the default for None.
+
+        Raises:
+            InvalidArgumentError: it is something else.
+        """
+        if value is not None and not isinstance(value, RtcConfiguration):
+            raise InvalidArgumentError("rtc_configuration is an RtcConfiguration")
+        return value or cls()
+
     @property
     def servers(self) -> tuple[IceServer, ...]:
         """The servers, as IceServers."""

@@ -1,6 +1,6 @@
 """A device's line to its server: the socket, the registration on it, the token's life, and what each frame means.
 
-`core.registration` decides about registration and `core.client` about calls; this file performs and tells.
+`core.registration` decides about registration and `core.client_call` about calls; this file performs and tells.
 """
 
 from __future__ import annotations
@@ -157,12 +157,16 @@ class Signalling:
         """Send a frame, or keep it for the next socket; whether there is a socket."""
         return self._transport is not None and self._transport.send(frame, keep=keep)
 
-    async def close(self) -> None:
-        """Close the line for good."""
+    def end(self) -> None:
+        """Want nothing of the server any more; `close` comes next."""
         self._stop_timers()
         self._fail_waiting(InvalidStateError("the device has been destroyed"))
         self._register(registration.WentOffline())  # a browser emits `unregistered` before `destroyed`
         self._register(registration.DestroyAsked())
+        self._calls.tell_all(core.SignallingEnded())
+
+    async def close(self) -> None:
+        """Close the line for good."""
         if self._transport is not None:
             await self._transport.close()
         await self._closings.finish()
@@ -211,6 +215,8 @@ class Signalling:
         self._resolve("unregistered")
 
     def _on_frame(self, frame: signal.ServerFrame) -> None:
+        if self.state is DeviceState.DESTROYED and not isinstance(frame, signal.Ack | signal.Error):
+            return
         match frame:
             case signal.Message():
                 if call := self._calls.get(frame.call_sid):

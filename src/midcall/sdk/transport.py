@@ -152,7 +152,7 @@ class Transport:
         """
         if self._ws is None and not keep:
             return False
-        if len(self._queue) >= MAX_QUEUED:
+        if len(self._queue) >= (2 * MAX_QUEUED if keep else MAX_QUEUED):  # what must not be lost has room left
             raise InvalidStateError(f"{MAX_QUEUED} frames are waiting for the server")
         self._queue.append((frame, keep))
         self._wake.set()
@@ -237,13 +237,18 @@ class Transport:
                     if message.type is not aiohttp.WSMsgType.TEXT:
                         continue
                     if message.data == HEARTBEAT:
-                        self.send(HEARTBEAT.encode(), keep=False)
+                        self._echo()
                     elif not self._hushed:
                         self._listener.on_text(message.data)
         except TimeoutError:
             return Lost(Loss.SILENT, f"the server was silent for {self._watchdog_s:g} s")
         kind = Loss.ABRUPT if ws.close_code in _ABRUPT else Loss.ORDERLY
         return Lost(kind, f"the socket was closed with code {ws.close_code}", ws.exception())
+
+    def _echo(self) -> None:
+        """Answer a heartbeat; a server that reads nothing gets no more echoes than other frames."""
+        if len(self._queue) < MAX_QUEUED:
+            self.send(HEARTBEAT.encode(), keep=False)
 
     async def _write(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         while True:
