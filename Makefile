@@ -55,7 +55,7 @@ e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (n
 	$(BIN)/pytest $(ARGS) tests/e2e
 
 conformance: $(DEV) ## one suite for the browser SDK and midcall.sdk with and without media; prints their table
-	$(BIN)/pytest -n $(UNIT_WORKERS) $(ARGS) tests/conformance
+	$(BIN)/pytest -n $(UNIT_WORKERS) --dist worksteal $(ARGS) tests/conformance
 
 js: $(DEV) ## the npm package and the JavaScript example, by Node, Jest, Vitest and Playwright (needs make deps once)
 	$(BIN)/pytest $(ARGS) tests/packages
