@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -199,6 +200,30 @@ async def test_a_destroyed_device_can_be_looked_at_and_does_nothing(server, scri
             device.set_speakers("default")
 
     await script(destroy)
+
+
+async def test_destroying_ends_what_other_threads_wait_for(server, script):
+    def body(device):
+        call = device.wait_for("incoming", timeout=5)
+        with ThreadPoolExecutor(2) as pool:
+            waits = [pool.submit(device.wait_for, "error"), pool.submit(call.wait_for, "messageReceived")]
+            device.destroy()
+            for wait in waits:
+                with pytest.raises(InvalidStateError, match="destroyed"):
+                    wait.result(5)
+        with pytest.raises(InvalidStateError, match="destroyed"):
+            device.wait_for("incoming")
+        assert device.wait_for("destroyed") is None
+
+    def registering(device):
+        device.register(timeout=5)
+        body(device)
+
+    done = script(registering)
+    connection = await server.connection()
+    await connection.registered()
+    await invite(connection)
+    await done
 
 
 def test_unusable_options_leave_no_thread():

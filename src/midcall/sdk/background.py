@@ -213,7 +213,7 @@ class Events:
 
         Raises:
             TimeoutError: there was none in time.
-            InvalidStateError: there is none and there cannot be one, because the call has ended.
+            InvalidStateError: there is none and cannot be one, because the call has ended or the device is destroyed.
         """
         self._must_know(event)
         arguments = self._kept.take(event, where or (lambda *_: True), timeout)

@@ -343,6 +343,9 @@ class Device(Events):
                 self._background.run(self._device.destroy())
             finally:
                 self._background.close()
+                ended = InvalidStateError("the device has been destroyed")
+                for events in (self, *self._wrapped.values()):
+                    events._kept.end(ended, events.EVENTS)
 
     def __enter__(self) -> Self:
         return self
