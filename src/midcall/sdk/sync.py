@@ -345,7 +345,7 @@ class Device(Events):
                 self._background.close()
                 ended = InvalidStateError("the device has been destroyed")
                 for events in (self, *self._wrapped.values()):
-                    events._kept.end(ended, events.EVENTS)
+                    events._kept.end(ended, events._source.EVENTS)
 
     def __enter__(self) -> Self:
         return self
