@@ -94,6 +94,16 @@ def test_it(switchboard):
 def test_it(switchboard):
     switchboard.point("desk")
 """,
+    "*SwitchboardUnusable: a resource is a path below the account, such as '/Calls.json', not 'Calls.json'": """
+def test_it(switchboard):
+    switchboard.get("Calls.json")
+""",
+    "*SwitchboardUnusable: requests are told apart by paths such as '/voice', or '*' for all, not 'voice'": """
+async def app(scope, receive, send): ...
+
+def test_it(switchboard):
+    switchboard.serve(app).behaves({"failing": 503}, path="voice")
+""",
     "*ActionRefused: bob has no call yet": """
 def test_it(switchboard):
     switchboard.person("bob").hang_up()

@@ -43,8 +43,11 @@ async def get(control: Control, credentials: Credentials, path: str) -> Any:
 
     Raises:
         ActionRefused: the server does not give it.
+        SwitchboardUnusable: it is no path.
     """
     __tracebackhide__ = True
+    if not path.startswith("/"):
+        raise SwitchboardUnusable(f"a resource is a path below the account, such as '/Calls.json', not {path!r}")
     answer = await control.fetch("GET", f"/2010-04-01/Accounts/{credentials.account_sid}{path}")
     return read(answer.status, answer.text.encode())
 
