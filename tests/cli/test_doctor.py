@@ -50,6 +50,17 @@ def findings(done: Done) -> dict[str, dict[str, str]]:
 # ------------------------------------------------------------------------------------------------------ installations
 
 
+@pytest.mark.parametrize(
+    ("requirement", "state"),
+    [("nowhere-to-be-had>=1", State.WRONG), ("nowhere-to-be-had>=1; extra == 'audio'", State.OK)],
+)
+def test_packages_may_be_missing_when_they_are_optional(
+    monkeypatch: pytest.MonkeyPatch, requirement: str, state: State
+) -> None:
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["aiohttp>=3", requirement])
+    assert installation.python().state is state
+
+
 def test_a_sound_installation_has_nothing_wrong(run: Run) -> None:
     done = run("doctor")
     assert done.code == 0, done.out

@@ -74,7 +74,8 @@ def python() -> Finding:
     missing = []
     for requirement in importlib.metadata.requires("midcall") or ():
         named = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if named is None or ("linux" in requirement and sys.platform != "linux"):
+        optional = "extra ==" in requirement
+        if named is None or optional or ("linux" in requirement and sys.platform != "linux"):
             continue
         try:
             importlib.metadata.version(named[0])

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 APPLICATION = '''
 """A small desk: connects calls, and tells the agent who calls."""
 
