@@ -7,9 +7,10 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from cables import Cable
 
 from midcall.folder import Credentials, ServerInfo
-from midcall.sdk import Call, VoiceError
+from midcall.sdk import Call, Device, VoiceError
 from support.served import World, cut, living, serving
 
 
@@ -261,3 +262,14 @@ async def test_feedback_may_come_when_call_and_device_are_gone_and_the_last_word
     await call.post_feedback(4)
     feedback = (await world.get(path))[1]
     assert (feedback["quality_score"], feedback["issues"]) == (4, [])
+
+
+async def test_a_destroyed_device_leaves_no_connection_behind_that_still_waits_for_a_server_out_of_reach(world):
+    async with Cable(world.info.port) as cable:
+        device = Device(world.device(world.callee).token, host=f"localhost:{cable.port}", tls=world.tls, media="none")
+        await device.register()
+        transport = device._signalling._transport._ws._response.connection.transport
+        raw = transport.get_extra_info("socket")
+        cable.freeze()
+        await device.destroy()
+        assert raw.fileno() == -1

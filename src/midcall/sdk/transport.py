@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from midcall.core.reconnection import Loss, Reconnection
 from midcall.sdk.chance import Chance
@@ -107,6 +108,7 @@ class Transport:
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
         self._ws: aiohttp.ClientWebSocketResponse | None = None
+        self._connection: tuple[ResponseHandler, asyncio.Transport] | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = self._hushed = False
 
@@ -169,6 +171,8 @@ class Transport:
             for task in late:
                 task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._connection is not None:
+            await _until_gone(*self._connection)
         if self._owns_session and self._session is not None:
             await self._session.close()
 
@@ -198,6 +202,7 @@ class Transport:
             words = str(error) or type(error).__name__
             return Lost(Loss.ABRUPT, f"no connection to {self._address}: {words}", error)
         self._ws = ws
+        self._connection = _below(ws)
         self._rules.opened()
         self._queue.appendleft((self._listener.greeting(), False))
         self._wake.set()
@@ -265,3 +270,21 @@ class Transport:
                 return
             self._wake.clear()
             await self._wake.wait()
+
+
+def _below(ws: aiohttp.ClientWebSocketResponse) -> tuple[ResponseHandler, asyncio.Transport] | None:
+    connection = ws._response.connection
+    if connection is None or connection.protocol is None or connection.protocol.transport is None:
+        return None
+    return connection.protocol, connection.protocol.transport
+
+
+async def _until_gone(protocol: ResponseHandler, transport: asyncio.Transport) -> None:
+    """Wait for the end of a connection: aiohttp lets go of it while the end of its TLS session is still on the way."""
+    gone = protocol.closed
+    if gone is None:
+        return
+    gone.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    if not (await asyncio.wait({gone}, timeout=CLOSE_S))[0]:
+        transport.abort()
+        await asyncio.wait({gone}, timeout=CLOSE_S)
