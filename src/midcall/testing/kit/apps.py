@@ -104,6 +104,7 @@ def _uvicorn(app: Application) -> tuple[uvicorn.Server, asyncio.Event, asyncio.E
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # there is no proxy, and reading whom to trust costs milliseconds
         lifespan="auto",
         loop="none",
         timeout_graceful_shutdown=GRACE_S,
