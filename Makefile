@@ -49,7 +49,7 @@ unit: $(DEV) ## all tests but the end-to-end ones
 	    --ignore=tests/clients/java --ignore=tests/clients/go $(ARGS) tests
 
 examples: $(DEV) ## the example application in Python with its own test suite, as in a repository of its own
-	cd examples/support_desk && $(CURDIR)/$(BIN)/mypy && $(CURDIR)/$(BIN)/python -m pytest -n $(UNIT_WORKERS) \
+	cd examples/support_desk && $(CURDIR)/$(BIN)/mypy && $(CURDIR)/$(BIN)/python -m pytest \
 	    -p no:schemathesis -p no:hypothesispytest $(ARGS)  # which are this repository's, and slow to import
 
 e2e: $(DEV) ## end-to-end tests: real server, real browsers, official clients (needs make deps once)

@@ -87,6 +87,13 @@ class Phone:
         """Payloads of the frames of a type that went to the server, oldest first."""
         return [frame.payload for frame in self.frames if frame.sent and frame.type == type_]
 
+    async def until_sent(self, type_: str, *, having: str, timeout: float = EVENT_TIMEOUT) -> dict[str, Any]:
+        """Payload of the first frame of a type that went, or goes, to the server and has this key."""
+        async with asyncio.timeout(timeout):
+            while not (found := [payload for payload in self.sent(type_) if having in payload]):
+                await self._more_frames.wait()
+        return found[0]
+
     def got(self, type_: str) -> list[dict[str, Any]]:
         """Payloads of the frames of a type that came from the server, oldest first."""
         return [frame.payload for frame in self.frames if not frame.sent and frame.type == type_]

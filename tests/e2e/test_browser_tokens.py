@@ -215,7 +215,7 @@ async def test_both_ends_may_change_tokens_in_a_call(dial, customer: Customer) -
     for phone, leg in ((pair.alice, pair.parent), (pair.bob, pair.child)):
         await customer.send(leg, {"after": "the update"})
         # The SDK resumes each call after each `connected`, although nothing was lost; for bob with an answer.
-        (resumed,) = [payload for payload in phone.sent("invite") if "reconnect" in payload]
+        resumed = await phone.until_sent("invite", having="reconnect")
         assert resumed["callsid"] == leg
     for call in (pair.placed, pair.answered):
         await call.wait_for("messageReceived")
