@@ -172,33 +172,10 @@ class Calls:
             raise Refused(
                 errors.CALLEE_UNAVAILABLE, f"{number or 'what was dialled'} is no number that anybody answers"
             )
-        script, reporting = given_by(destination.voice)
-        application, now = destination.application, self._clock.now()
-        call = Call(
-            sid=placed.sid,
-            account_sid=placed.account_sid,
-            parent_sid=None,
-            direction=Direction.INBOUND,
-            from_=phone,
-            to=number,
-            status=Status.RINGING,
-            sdk_leg=False,
-            created_at=now,
-            updated_at=now,
-            started_at=now,
-            application_sid=None if application is None else application.sid,
-            phone_number_sid=destination.number.sid,
-        )
-        return Leg(
-            call=call,
-            identity=placed.identity,
-            script=script,
-            reporting=reporting,
-            message_callback=message_callback_of(application),
-            offer=placed.offer,
-            holder=placed.device,
-            resume_window_s=max(placed.resume_window_s, self._resume_floor_s),
-        )
+        leg = destination.leg(sid=placed.sid, caller=phone, now=self._clock.now())
+        leg.identity, leg.offer, leg.holder = placed.identity, placed.offer, placed.device
+        leg.resume_window_s = max(placed.resume_window_s, self._resume_floor_s)
+        return leg
 
     async def create(self, new: NewCall) -> Call:
         """Create a call by REST; stored and queued when this returns.

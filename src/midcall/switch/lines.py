@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from midcall.core import events
-from midcall.core.calls import Call, Direction, Status
+from midcall.core.calls import Call
 from midcall.core.errors import Refused
 from midcall.core.leg import Leg
 from midcall.core.line import Line
 from midcall.core.moves import Move
 from midcall.ports import Clock
 from midcall.switch.legs import Legs
-from midcall.switch.numbers import Destination, Numbers
-from midcall.switch.scripts import given_by, message_callback_of
+from midcall.switch.numbers import Numbers
 
 
 class Lines:
@@ -55,33 +54,12 @@ class Lines:
         if not destination.voice.voice_url:
             return f"{number} has no VoiceUrl, so nobody answers there"
         stir_status = await self._numbers.stir_status(calling.account_sid, calling.from_)
-        return self._leg(calling, line, destination, stir_status or calling.stir_status)
-
-    def _leg(self, calling: Call, line: Line, destination: Destination, stir_status: str) -> Leg:
-        now = self._clock.now()
-        script, reporting = given_by(destination.voice)
-        call = Call(
+        leg = destination.leg(
             sid=line.other,
-            account_sid=calling.account_sid,
-            parent_sid=None,
-            direction=Direction.INBOUND,
-            from_=calling.from_,
-            to=calling.to,
-            status=Status.RINGING,
-            sdk_leg=False,
-            created_at=now,
-            updated_at=now,
-            started_at=now,
-            application_sid=None if destination.application is None else destination.application.sid,
-            phone_number_sid=destination.number.sid,
+            caller=calling.from_,
+            now=self._clock.now(),
             forwarded_from=calling.forwarded_from,
-            stir_status=stir_status,
+            stir_status=stir_status or calling.stir_status,
         )
-        return Leg(
-            call=call,
-            identity=None,
-            line=replace(line, other=calling.sid, digits="", caller=calling.parent_sid),
-            script=script,
-            reporting=reporting,
-            message_callback=message_callback_of(destination.application),
-        )
+        leg.line = replace(line, other=calling.sid, digits="", caller=calling.parent_sid)
+        return leg

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 from midcall.core import errors, numbers, sids
 from midcall.core.accounts import Application
+from midcall.core.calls import Call, Direction, Status
 from midcall.core.errors import Refused
+from midcall.core.leg import Leg
 from midcall.core.numbers import PhoneNumber
-from midcall.core.sids import AccountSid, ApplicationSid, PhoneNumberSid
+from midcall.core.sids import AccountSid, ApplicationSid, CallSid, PhoneNumberSid
 from midcall.ports import Clock, Entropy, Store
+from midcall.switch.scripts import given_by, message_callback_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,40 @@ class Destination:
     def voice(self) -> Application | PhoneNumber:
         """Whose addresses count."""
         return self.application or self.number
+
+    def leg(self, *, sid: CallSid, caller: str, now: float, forwarded_from: str = "", stir_status: str = "") -> Leg:
+        """The number's inbound leg, which nobody is on yet: a line or a client comes to it.
+
+        Args:
+            caller: whom it shows as calling.
+            now: epoch seconds.
+            forwarded_from, stir_status: see `core.calls.Call`.
+        """
+        script, reporting = given_by(self.voice)
+        call = Call(
+            sid=sid,
+            account_sid=self.number.account_sid,
+            parent_sid=None,
+            direction=Direction.INBOUND,
+            from_=caller,
+            to=self.number.number,
+            status=Status.RINGING,
+            sdk_leg=False,
+            created_at=now,
+            updated_at=now,
+            started_at=now,
+            application_sid=None if self.application is None else self.application.sid,
+            phone_number_sid=self.number.sid,
+            forwarded_from=forwarded_from,
+            stir_status=stir_status,
+        )
+        return Leg(
+            call=call,
+            identity=None,
+            script=script,
+            reporting=reporting,
+            message_callback=message_callback_of(self.application),
+        )
 
 
 Change = Callable[[PhoneNumber], PhoneNumber]
