@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +47,21 @@ def folder_of(data_dir: str | None) -> Folder:
     if settings.keeps_nothing:
         raise Failure("a server with --data-dir :memory: has a folder for its lifetime; give the one it printed")
     return Folder(Path(settings.data_dir))
+
+
+def pairs(flag: str, texts: Iterable[str], *, form: str) -> dict[str, str]:
+    """What a repeatable option says, split at the first `=`; the last of each name.
+
+    Raises:
+        Failure: one has no `=`; the text shows the form.
+    """
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Failure(f"{flag} {text} cannot be used: it takes {form}", ExitCode.USAGE)
+        named[name] = value
+    return named
 
 
 def running_server(folder: Folder, data_dir: str | None) -> ServerInfo:

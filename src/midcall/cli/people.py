@@ -12,13 +12,13 @@ from midcall.cli import rest, tables
 from midcall.cli.asking import Asking, Json
 from midcall.cli.failure import ExitCode, Failure
 from midcall.cli.help import Command, Program
-from midcall.cli.options import DataDir
+from midcall.cli.options import DataDir, pairs
+from midcall.testing.control_path import CONTROL
 
 group = typer.Typer(
     cls=Program, no_args_is_help=True, help="Virtual people who call and answer (servers in mode dev only)."
 )
 
-BASE = "/control/v1"
 NO_PEOPLE = "this server has no virtual people: they are there in mode dev only"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whom.", show_default=False)]
@@ -53,7 +53,7 @@ def list_(json: Json = False, data_dir: DataDir = None) -> None:
       midcall people list
     """
     asking = Asking.of(data_dir)
-    body = rest.get(asking.server, asking.credentials, f"{BASE}/people", {}, missing=NO_PEOPLE)
+    body = rest.get(asking.server, asking.credentials, f"{CONTROL}/people", {}, missing=NO_PEOPLE)
     people = rest.read(body, _People).people
     if json:
         for person in people:
@@ -100,7 +100,7 @@ def add(
     if number is not None:
         wanted["number"] = number
     asking = Asking.of(data_dir)
-    body = rest.send(asking.server, asking.credentials, f"{BASE}/people", wanted, missing=NO_PEOPLE)
+    body = rest.send(asking.server, asking.credentials, f"{CONTROL}/people", wanted, missing=NO_PEOPLE)
     _print(body, json=json)
 
 
@@ -122,14 +122,9 @@ def call(
       midcall people call bob alice --param topic=billing
       midcall people call dan +14155550100
     """
-    params = {}
-    for pair in param or ():
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise Failure(f"--param {pair} cannot be used: it takes KEY=VALUE", ExitCode.USAGE)
-        params[key] = value
+    params = pairs("--param", param or (), form="KEY=VALUE")
     asking = Asking.of(data_dir)
-    path = f"{BASE}/people/{quote(name, safe='')}/calls"
+    path = f"{CONTROL}/people/{quote(name, safe='')}/calls"
     body = rest.send(asking.server, asking.credentials, path, {"to": to, "params": params}, missing=_nobody(name))
     print(rest.read(body, _Call).id)
 
@@ -144,7 +139,7 @@ def remove(name: Name, data_dir: DataDir = None) -> None:
       midcall people remove bob
     """
     asking = Asking.of(data_dir)
-    path = f"{BASE}/people/{quote(name, safe='')}"
+    path = f"{CONTROL}/people/{quote(name, safe='')}"
     rest.delete(asking.server, asking.credentials, path, missing=_nobody(name))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from midcall.cli.failure import ExitCode, Failure
-from midcall.cli.options import Config, settings_from
+from midcall.cli.options import Config, pairs, settings_from
 from midcall.settings import unknown_variables
 
 
@@ -87,14 +87,9 @@ def serve(
         raise Failure(str(error), ExitCode.CANNOT_START) from None
 
 
-def _named(pairs: list[str]) -> dict[str, object]:
-    named: dict[str, object] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise Failure(f"--set {pair} cannot be used: it takes NAME=VALUE, such as --set drain_s=5", ExitCode.USAGE)
-        named[name.strip().replace("-", "_")] = value
-    return named
+def _named(texts: list[str]) -> dict[str, object]:
+    named = pairs("--set", texts, form="NAME=VALUE, such as --set drain_s=5")
+    return {name.strip().replace("-", "_"): value for name, value in named.items()}
 
 
 def _notes() -> list[str]:

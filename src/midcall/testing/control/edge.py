@@ -20,6 +20,7 @@ from midcall.rest import guard
 from midcall.rest.edge import json_response, refuse
 from midcall.switch.accounts import Accounts
 from midcall.testing.control.bodies import ProblemBody
+from midcall.testing.control_path import CONTROL
 from midcall.testing.people.journal import is_awaited
 from midcall.testing.people.problems import (
     Abandoned,
@@ -34,7 +35,6 @@ from midcall.testing.people.problems import (
 
 log = logging.getLogger(__name__)
 
-BASE: Final = "/control/v1"
 UNFULFILLED: Final = 20422
 CONFLICT: Final = 20409
 BODY_S: Final = 30.0
@@ -102,7 +102,7 @@ class Edge:
         async def answer(request: web.Request) -> web.StreamResponse:
             return await self._guarded(request, handler, body, status)
 
-        self._router.add_route(method, BASE + path, answer)
+        self._router.add_route(method, CONTROL + path, answer)
 
     async def _guarded(self, request: web.Request, handler: Handler, kind: Any, status: int) -> web.StreamResponse:
         account: AccountSid | None = None

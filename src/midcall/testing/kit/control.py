@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import aiohttp
 
+from midcall.testing.control_path import CONTROL
 from midcall.testing.kit.failures import ActionRefused, ExpectationFailed
 
-BASE: Final = "/control/v1"
 UNMET: Final = 422
 
 Json = dict[str, Any]
@@ -82,7 +82,7 @@ class HttpControl:
         __tracebackhide__ = True
         async with self._session.request(
             method,
-            self._url + BASE + path,
+            self._url + CONTROL + path,
             json=body,
             params=query,
             headers=self._headers,
