@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -197,7 +198,8 @@ def is_signed(
         url: as it was requested.
     """
     shown = headers.get(HEADER.lower(), "")
-    return shown == sign(auth_token, url, _signed_fields(method, content_type, body))
+    right = sign(auth_token, url, _signed_fields(method, content_type, body))
+    return hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), right.encode())
 
 
 def _signed_fields(method: str, content_type: str, body: bytes) -> Sequence[tuple[str, str]]:
