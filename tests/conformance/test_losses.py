@@ -211,32 +211,30 @@ async def test_messages_received_afterwards(client: Kind, stage: Stage) -> None:
     assert received == [0, 1, 2, 3, "last"]
 
 
+async def errors_while_a_message_waits(client: Kind, stage: Stage) -> list[int]:
+    """Codes of what the device tells about a message that has to wait for the next socket."""
+    cable = await stage.cable()
+    talk = await stage.placed(client, cable=cable)
+    cable.cut()
+    await talk.mine.wait_for("reconnecting")
+    await talk.mine.send_message("later")
+    cable.mend()
+    await talk.mine.wait_for("messageSent")
+    return [event.arg["code"] for event in await talk.me.events() if event.name == "error"]
+
+
 @differs(
     "kept in silence",
     "A message that waits for the next socket is nothing that went wrong. The browser SDK keeps it as well, and tells "
     "the device `error` 31009 all the same.",
 )
 async def waiting_is_no_error(client: Kind, stage: Stage) -> None:
-    cable = await stage.cable()
-    talk = await stage.placed(client, cable=cable)
-    cable.cut()
-    await talk.mine.wait_for("reconnecting")
-    await talk.mine.send_message("later")
-    cable.mend()
-    await talk.mine.wait_for("messageSent")
-    assert 31009 not in [event.arg["code"] for event in await talk.me.events() if event.name == "error"]
+    assert 31009 not in await errors_while_a_message_waits(client, stage)
 
 
 @row(LETTERS, "each of them is a device's `error` 31009 at first", python=waiting_is_no_error)
 async def test_waiting_is_an_error(client: Kind, stage: Stage) -> None:
-    cable = await stage.cable()
-    talk = await stage.placed(client, cable=cable)
-    cable.cut()
-    await talk.mine.wait_for("reconnecting")
-    await talk.mine.send_message("later")
-    cable.mend()
-    await talk.mine.wait_for("messageSent")
-    assert 31009 in [event.arg["code"] for event in await talk.me.events() if event.name == "error"]
+    assert 31009 in await errors_while_a_message_waits(client, stage)
 
 
 async def lost_on_the_way(client: Kind, stage: Stage):
