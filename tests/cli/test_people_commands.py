@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from midcall.cli import people
 from support.processes import Done, Run
 
 PHONE = "+14155550123"
@@ -48,6 +51,24 @@ def test_what_cannot_be_is_said(run: Run) -> None:
     gone = run("people", "remove", "nobody")
     assert (gone.code, gone.err) == (1, "midcall: no virtual person is called nobody; see: midcall people list\n")
     assert run("people", "add", "bob", "--answers", "--rejects").code == 2
+    assert run("people", "add", "bob", "--says", "hello", "--tone", "440").code == 2
     assert run("people", "call", "bob", "alice", "--param", "topic").code == 2
     refused = run("people", "add", "dan", "--number", "555")
     assert refused.code == 1 and "is no number in E.164 format" in refused.err
+
+
+@pytest.mark.parametrize(("words", "media"), [(("--says", "hello"), "none"), (("--tone", "440"), None)])
+def test_who_says_a_label_has_no_media_also_where_the_server_has_some(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, str], media: str | None
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def send(server: object, credentials: object, path: str, document: dict[str, object], *, missing: str) -> bytes:
+        asked.append(document)
+        return b"{}"
+
+    monkeypatch.setattr(people.rest, "send", send)
+    monkeypatch.setattr(people.Asking, "of", lambda data_dir: SimpleNamespace(server=None, credentials=None))
+    result = CliRunner().invoke(people.group, ["add", "bob", *words, "--json"])
+    assert result.exit_code == 0, result.output
+    assert [document.get("media") for document in asked] == [media]

@@ -21,7 +21,7 @@ group = typer.Typer(
 
 NO_PEOPLE = "this server has no virtual people: they are there in mode dev only"
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whom.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What the person is called.", show_default=False)]
 
 
 class Person(msgspec.Struct):
@@ -72,7 +72,8 @@ def add(
     answers: Annotated[bool, typer.Option("--answers", help="Answers every call, after a second.")] = False,
     rejects: Annotated[bool, typer.Option("--rejects", help="Rejects every call.")] = False,
     says: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Says so after answering, without media.", show_default=False)
+        str | None,
+        typer.Option(metavar="LABEL", help="Says so after answering; has no media then.", show_default=False),
     ] = None,
     tone: Annotated[
         int | None, typer.Option(metavar="HZ", help="A tone after answering.", min=1, max=3_999, show_default=False)
@@ -96,9 +97,15 @@ def add(
     """
     if rejects and (answers or says or tone or hangs_up_after):
         raise Failure("who rejects every call does not answer any: leave the other options away", ExitCode.USAGE)
+    if says is not None and tone is not None:
+        raise Failure(
+            "a label is for people without media, a tone for those with: give --says or --tone", ExitCode.USAGE
+        )
     wanted: dict[str, Any] = {"name": name, "on_call": _script(answers, rejects, says, tone, hangs_up_after)}
     if number is not None:
         wanted["number"] = number
+    if says is not None:
+        wanted["media"] = "none"  # also where the server has media, with which nobody speaks labels
     asking = Asking.of(data_dir)
     body = rest.send(asking.server, asking.credentials, f"{CONTROL}/people", wanted, missing=NO_PEOPLE)
     _print(body, json=json)
